@@ -5,7 +5,7 @@ use std::time::Instant;
 use cellgate_schemaless::{NewerFields, TableDef};
 use cellgate_store::deployment::Edition;
 
-use super::document::{CATALOG, CatalogDocument, KnownName, Unpublished, encode};
+use super::document::{CATALOG, CatalogDocument, KnownName, Unpublished, decode, encode};
 use super::{Catalog, CatalogError};
 
 /// How often a change may find that another proxy's came first.
@@ -140,7 +140,8 @@ impl Catalog {
         let _turn = self.changing.lock().await;
         for _ in 0..ATTEMPTS {
             // What is found is what its session sees next, whether it is changed or not.
-            let (found, stored) = self.load().await?;
+            let (found, body) = self.load().await?;
+            let stored = decode(&body)?;
             let mut document = stored.clone();
             let changed = edit(&mut document)?;
             if document == stored {

@@ -44,6 +44,22 @@ const DEFAULT_COLLATION: &str = "utf8mb4_0900_ai_ci";
 /// How often the document is read until it may be used. Who has to say first that it is there reads twice.
 const LOADS: usize = 3;
 
+/// How many times as long as a look for an unknown name took there is none behind it: all of them together take a quarter of
+/// one connection to the meta store.
+const REST: u32 = 3;
+
+/// Longest time without such a look, in which those who wait for one share the next.
+const LONGEST_REST: Duration = Duration::from_millis(100);
+
+/// A look for a name that was not known.
+#[derive(Debug)]
+struct Look {
+    began: Instant,
+    outcome: Result<(), StoreError>,
+    /// When the next one may begin.
+    next: Instant,
+}
+
 /// What the catalog holds, at one version.
 #[derive(Debug, Default)]
 pub struct Snapshot {
@@ -126,6 +142,8 @@ pub struct Catalog {
     /// Tables by id, by cluster without shards, that are known to be there.
     complete: Mutex<BTreeSet<(ClusterNo, u32)>>,
     reading: Reading,
+    /// The last look because of a name that is not known.
+    looked: Mutex<Option<Look>>,
     /// When the last successful read began whose version this proxy's document says.
     fresh: watch::Sender<Instant>,
     poll: Duration,
@@ -182,6 +200,7 @@ impl Catalog {
             changing,
             complete,
             reading,
+            looked: Mutex::default(),
             fresh,
             poll,
             max_stale,
@@ -224,6 +243,26 @@ impl Catalog {
     /// What is known now, for a short look.
     pub fn current(&self) -> Guard<Arc<Snapshot>> {
         self.current.load()
+    }
+
+    /// Reads the document again because somebody has named what is not known. Whoever asked before a look began shares it, and
+    /// behind each there is a rest: programs that name what is not there, without end, take a bounded share of the meta store.
+    ///
+    /// # Errors
+    /// What the meta store says.
+    pub async fn look_again(&self) -> Result<Arc<Snapshot>, StoreError> {
+        let asked = Instant::now();
+        let mut last = self.looked.lock().await;
+        match &*last {
+            Some(look) if look.began >= asked => return look.outcome.clone().map(|()| self.snapshot()),
+            Some(look) => tokio::time::sleep_until(look.next.into()).await,
+            None => {}
+        }
+        let began = Instant::now();
+        let outcome = self.refresh().await.map(drop);
+        let rest = began.elapsed().saturating_mul(REST).min(LONGEST_REST);
+        *last = Some(Look { began, outcome: outcome.clone(), next: Instant::now() + rest });
+        outcome.map(|()| self.snapshot())
     }
 
     /// Reads the document again.
@@ -272,25 +311,32 @@ impl Catalog {
         &self.reading
     }
 
-    /// Reads the document and takes it over; it may be used ([`Catalog::may_use`]).
-    async fn load(&self) -> Result<(Edition, CatalogDocument), StoreError> {
+    /// Reads the document and takes it over; it may be used ([`Catalog::may_use`]). Answers its body, for who changes it.
+    async fn load(&self) -> Result<(Edition, Vec<u8>), StoreError> {
         for _ in 0..LOADS {
             let began = Instant::now();
-            let (edition, document) = self.read().await?;
-            // Before it counts as fresh: nobody is to find an older one fresh.
-            self.know(edition, &document, began);
+            let (edition, body) = self.read(began).await?;
             if self.may_use(edition, began).await? {
-                return Ok((edition, document));
+                return Ok((edition, body));
             }
         }
         Err(StoreError::Failed { detail: "the catalog takes longer to read than meta.max_stale".into() })
     }
 
-    async fn read(&self) -> Result<(Edition, CatalogDocument), StoreError> {
+    /// Reads the document, and takes it over if it is another one than what is known: else nothing of it is decoded.
+    async fn read(&self, began: Instant) -> Result<(Edition, Vec<u8>), StoreError> {
         let outcome = match self.deployment.meta().load(CATALOG).await {
             Ok(Some(stored)) => {
                 let edition = Edition::of(stored.version, &stored.body);
-                document::decode(&stored.body).map(|document| (edition, document))
+                let is_news = lock(&self.known).would_learn(edition, began);
+                let document = is_news.then(|| document::decode(&stored.body)).transpose();
+                document.map(|document| {
+                    // Before it counts as fresh: nobody is to find an older one fresh.
+                    if let Some(document) = document {
+                        self.know(edition, &document, began);
+                    }
+                    (edition, stored.body)
+                })
             }
             Ok(None) => Err(StoreError::Corrupt { detail: "the meta store has no catalog".into() }),
             Err(error) => Err(error),

@@ -9,7 +9,7 @@ use cellgate_store::deployment::newest_table;
 
 use super::change::{Changed, unpublished};
 use super::columns::add_column;
-use super::document::{CatalogDocument, KnownName, Unpublished};
+use super::document::{CatalogDocument, KnownName, Unpublished, decode};
 use super::{Catalog, CatalogError};
 
 /// What a new table is made of.
@@ -205,7 +205,7 @@ impl Catalog {
         if matches!(published, Err(CatalogError::Contended)) {
             // Whoever took it for left behind has struck it from the list, perhaps before it was made in every cluster.
             // Unless its id belongs to another by now, in a meta store that went back.
-            let Ok((_, document)) = self.load().await else { return };
+            let Ok(document) = self.load().await.and_then(|(_, body)| decode(&body)) else { return };
             let (mut tables, mut listed) = (document.tables.iter(), document.unpublished.iter());
             if tables.any(|there| there.id == table.id) || listed.any(|entry| entry.id == table.id) {
                 return;

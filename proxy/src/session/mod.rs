@@ -323,7 +323,7 @@ impl Session {
             && !self
                 .server
                 .catalog()
-                .refresh()
+                .look_again()
                 .await
                 .map_err(crate::catalog::CatalogError::Meta)?
                 .has_database(database)

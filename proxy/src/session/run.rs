@@ -99,7 +99,7 @@ impl Session {
 
     /// The catalog, if a newer one than this is stored. One that cannot be read is reported where it is read.
     pub(super) async fn newer_catalog(&self, known: &Snapshot) -> Option<Arc<Snapshot>> {
-        let refreshed = self.server.catalog().refresh().await;
+        let refreshed = self.server.catalog().look_again().await;
         refreshed.ok().filter(|newer| newer.version() > known.version())
     }
 

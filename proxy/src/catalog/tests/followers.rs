@@ -385,3 +385,41 @@ async fn a_drop_waits_for_who_has_lost_its_lease_and_goes_on_reading() {
     waits_for(&there, dropping, async || here.snapshot().table("test", "t").is_none()).await;
     assert!(there.snapshot().table("test", "t").is_none());
 }
+
+#[tokio::test]
+async fn who_names_what_is_not_known_shares_a_look_that_began_behind_it() {
+    let stores = Stores::new();
+    let (here, there) = (stores.catalog().await, stores.catalog().await);
+    stores.meta.hold_read(1);
+    let first = here.look_again();
+    let meanwhile = async {
+        stores.meta.tripped().await;
+        create(&there, "trips").await.unwrap();
+        // Of what they ask it reads the document once: a second time it would wait for ever.
+        stores.meta.hold_read(2);
+        let looking: Vec<_> = (0..40).map(|_| here.look_again()).collect();
+        let (looked, ()) = tokio::join!(futures_util::future::join_all(looking), async { stores.meta.mend() });
+        for look in looked {
+            assert!(look.unwrap().table("test", "trips").is_some(), "it began before the table was made");
+        }
+    };
+    let (first, ()) =
+        tokio::time::timeout(Duration::from_secs(30), async { tokio::join!(first, meanwhile) }).await.unwrap();
+    first.unwrap();
+}
+
+#[tokio::test]
+async fn behind_a_look_for_what_is_not_known_there_is_a_rest() {
+    let stores = Stores::new();
+    let catalog = stores.catalog().await;
+    let began = Instant::now();
+    stores.meta.hold_read(1);
+    let mending = async {
+        stores.meta.tripped().await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        stores.meta.mend();
+    };
+    tokio::join!(catalog.look_again(), mending).0.unwrap();
+    catalog.look_again().await.unwrap();
+    assert!(began.elapsed() >= Duration::from_millis(80), "three times as long as it took: {:?}", began.elapsed());
+}
