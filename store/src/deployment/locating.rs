@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 
 use super::documents::{PROXY, ProxyDocument, StoreDocument, decode};
 use super::error::OpenError;
-use super::registry::{LEASE, Registration, micros};
+use super::registry::{LEASE, Registration, micros, not_alone};
 use crate::backend::{Backend, Location};
 use crate::error::StoreError;
 use crate::executor::Cluster;
@@ -172,11 +172,14 @@ impl Registration {
         outcome
     }
 
-    /// Looks whether [`Registration::agree`] would be refused, for who has no entry: says nothing.
+    /// Looks whether [`Registration::enter`] or [`Registration::agree`] would be refused, for who has no entry: says nothing.
     ///
     /// # Errors
-    /// [`OpenError::TwoStores`]
+    /// [`OpenError::NotAlone`], [`OpenError::TwoStores`]
     pub(super) async fn compare(&self, stores: &[Store<'_>]) -> Result<(), OpenError> {
+        if let Some(other) = self.in_the_way().await.map_err(OpenError::Meta)? {
+            return Err(not_alone(other));
+        }
         if self.is_exclusive() { Ok(()) } else { self.settled(stores, false).await }
     }
 

@@ -57,7 +57,8 @@ impl Deployment {
         // Before anything is stored or claimed: of two that start at once with files of their own, none may claim what
         // belongs to the other's deployment.
         let id = random_id().map_err(OpenError::Meta)?;
-        let registration = Registration::enter(&setup, &id, looked.files(&setup), planned.version).await?;
+        let registration =
+            Registration::enter(&setup, &id, Files::of(&setup, looked.own_files), planned.version).await?;
         metrics.meta_writable(true);
         let claimed = claim(&setup, &fixed, &planned.document, &registration, &mut looked).await;
         let used = claimed.and_then(|document| in_use(&setup, &document, &looked.reached, &metrics));
@@ -139,16 +140,6 @@ impl<'a> Looked<'a> {
             }
         }
         Ok(looked)
-    }
-
-    /// Which files are this process's.
-    fn files(&self, setup: &Setup) -> Files {
-        match (setup.meta_exclusive, setup.clusters.iter().any(|c| c.exclusive), self.own_files) {
-            (true, _, _) => Files::Meta,
-            (false, true, true) => Files::Clusters,
-            (false, true, false) => Files::NewClusters,
-            (false, false, _) => Files::None,
-        }
     }
 }
 

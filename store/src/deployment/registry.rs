@@ -64,6 +64,18 @@ pub(super) enum Files {
     Meta,
 }
 
+impl Files {
+    /// Those of a start with these stores; `own_clusters` says that it has the locks of a cluster that was created before.
+    pub(super) fn of(setup: &Setup, own_clusters: bool) -> Self {
+        match (setup.meta_exclusive, setup.clusters.iter().any(|c| c.exclusive), own_clusters) {
+            (true, _, _) => Self::Meta,
+            (false, true, true) => Self::Clusters,
+            (false, true, false) => Self::NewClusters,
+            (false, false, _) => Self::None,
+        }
+    }
+}
+
 /// The way out of the registry of proxies for a start that is given up half-way, as at a signal: without it others would
 /// take the proxy to be alive until its lease ends.
 #[derive(Clone, Debug, Default)]
@@ -124,7 +136,7 @@ impl Registration {
             Ok(None) => Ok(this),
             Ok(Some(other)) => {
                 this.leave().await;
-                Err(OpenError::NotAlone { host: other.host, pid: other.pid, address: other.address })
+                Err(not_alone(other))
             }
             Err(error) => {
                 this.leave().await;
@@ -175,11 +187,7 @@ impl Registration {
                 continue;
             }
             let other: ProxyDocument = decode(&entry.name, &entry.body)?;
-            let replaced = match self.files {
-                Files::None | Files::NewClusters => false,
-                Files::Clusters => other.exclusive && other.host == self.document.host,
-                Files::Meta => true,
-            };
+            let replaced = self.replaces(&other);
             if replaced || other.lease_until + micros(FORGET) < now {
                 // Who has only said nothing may be one that cannot write and goes on reading: what it said of the catalog is
                 // left to the next RENAME, which waits for as long as that proxy may go by it.
@@ -195,7 +203,28 @@ impl Registration {
         Ok(None)
     }
 
-    /// The same, only looked for. Whom a start on this host replaces, [`Registration::others`] removes; behind a start it
+    /// The same, only looked for, by who has entered nothing: also whom a start would remove is let be.
+    pub(super) async fn in_the_way(&self) -> Result<Option<ProxyDocument>, StoreError> {
+        let now = self.document.started_at;
+        for entry in self.meta.list(PROXY).await? {
+            let other: ProxyDocument = decode(&entry.name, &entry.body)?;
+            if !self.replaces(&other) && self.is_rival(&other, now) {
+                return Ok(Some(other));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a start proves that this other one is gone, by the locks of its files.
+    fn replaces(&self, other: &ProxyDocument) -> bool {
+        match self.files {
+            Files::None | Files::NewClusters => false,
+            Files::Clusters => other.exclusive && other.host == self.document.host,
+            Files::Meta => true,
+        }
+    }
+
+    /// A rival of one that runs, only looked for. Whom a start on this host replaces, [`Registration::others`] removes; behind a start it
     /// may be this proxy that was replaced.
     async fn rival(&self, now: i64) -> Result<Option<ProxyDocument>, StoreError> {
         for entry in self.meta.list(PROXY).await? {
@@ -382,6 +411,11 @@ impl Registration {
         }
         Ok(())
     }
+}
+
+/// This other proxy is in the way.
+pub(super) fn not_alone(other: ProxyDocument) -> OpenError {
+    OpenError::NotAlone { host: other.host, pid: other.pid, address: other.address }
 }
 
 /// The name of the document in which the proxy of this entry says which catalog it uses.

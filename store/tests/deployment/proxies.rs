@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cellgate_store::deployment::{LEASE, OpenError, Setup};
+use cellgate_store::deployment::{LEASE, OpenError, Setup, compare};
 use cellgate_store::meta::sqlite::SqliteMeta;
 
 use cellgate_store::Backend;
@@ -60,7 +60,9 @@ async fn a_second_proxy_beside_one_with_files_is_refused_and_told_where_that_one
     let _one = open(exclusive(&stores, "one", 11)).await.unwrap();
     let shared = Setup { proxy: proxy("two", 22), ..stores.setup() };
     for second in [exclusive(&stores, "two", 22), shared] {
+        let compared = compare(&second).await.unwrap_err();
         let error = open(second).await.unwrap_err();
+        assert_eq!(compared.to_string(), error.to_string(), "a check says what the start would meet");
         let OpenError::NotAlone { host, pid, address } = &error else { panic!("{error}") };
         assert_eq!((host.as_str(), *pid, address.as_str()), ("one", 11, "one:11"));
         assert!(error.to_string().contains("one:11"));
@@ -72,14 +74,18 @@ async fn a_second_proxy_beside_one_with_files_is_refused_and_told_where_that_one
 async fn a_proxy_with_files_is_refused_beside_one_without() {
     let stores = Stores::new(&["a"]);
     let _one = open(Setup { proxy: proxy("one", 11), ..stores.setup() }).await.unwrap();
-    let error = open(exclusive(&stores, "two", 22)).await.unwrap_err();
-    assert!(matches!(&error, OpenError::NotAlone { pid: 11, .. }), "{error}");
+    for error in [compare(&exclusive(&stores, "two", 22)).await.err(), open(exclusive(&stores, "two", 22)).await.err()]
+    {
+        assert!(matches!(&error, Some(OpenError::NotAlone { pid: 11, .. })), "{error:?}");
+    }
 }
 
 #[tokio::test]
 async fn a_dead_proxy_of_this_host_is_replaced_at_once() {
     let stores = Stores::new(&["a"]);
     drop(open(exclusive(&stores, "one", 11)).await.unwrap());
+    compare(&exclusive(&stores, "one", 12)).await.unwrap();
+    assert_eq!(registered(&stores), [(11, lease())], "a check removes nobody");
     let again = open(exclusive(&stores, "one", 12)).await.unwrap();
     assert_eq!(registered(&stores), [(12, lease())]);
     use_all(&again).await;
