@@ -6,6 +6,7 @@
 use std::mem::{Discriminant, discriminant};
 use std::time::{Duration, Instant};
 
+use cellgate_schemaless::ErrorKind;
 use tokio::time::MissedTickBehavior;
 
 use super::Deployment;
@@ -15,6 +16,7 @@ use super::identity::{check_identity, check_shards, failed, identity};
 use super::locating::Store;
 use super::properties::missing;
 use super::tables::{Compared, compare_tables};
+use crate::error::StoreError;
 use crate::executor::Cluster;
 use crate::sql::FIRST_EPOCH;
 
@@ -40,16 +42,30 @@ impl Deployment {
                     // Of use at once: the check of all clusters may be waiting for another one.
                     self.executor.check_health_of(cluster).await;
                 }
-                Err(error @ OpenError::Cluster { .. }) => {
-                    tracing::debug!(cluster = cluster.name, %error, "the cluster is not back");
-                }
-                Err(error) if !refusals.is_news(&error, Instant::now()) => {}
-                Err(OpenError::Meta(error)) => {
-                    let name = &cluster.name;
-                    tracing::warn!(cluster = name, %error, "the cluster is not used: the meta store keeps it from being checked");
-                }
-                Err(error) => tracing::error!(cluster = cluster.name, %error, "the cluster is not the one expected"),
+                Err(error) => self.not_returned(cluster, &error, &mut refusals),
             }
+        }
+    }
+
+    /// Says why a cluster is still not used: of one that does not answer nobody needs to be told again, for it was down at the
+    /// start; any other is there, and is counted as one that refuses what is asked of it.
+    fn not_returned(&self, cluster: &Cluster, error: &OpenError, refusals: &mut Refusals) {
+        let name = &cluster.name;
+        match error {
+            OpenError::Cluster { error: StoreError::Unavailable { .. } | StoreError::Timeout { .. }, .. } => {
+                return tracing::debug!(cluster = name, %error, "the cluster is not back");
+            }
+            OpenError::Meta(_) => {}
+            error => self.metrics.cluster(cluster.number).failed(error.kind()),
+        }
+        if !refusals.is_news(error, Instant::now()) {
+            return;
+        }
+        match error {
+            OpenError::Meta(error) => {
+                tracing::warn!(cluster = name, %error, "the cluster is not used: the meta store keeps it from being checked");
+            }
+            error => tracing::error!(cluster = name, %error, "the cluster is not the one expected"),
         }
     }
 
@@ -78,12 +94,12 @@ impl Deployment {
 
 /// Why a cluster that is back is not used, as the log was told last.
 #[derive(Debug, Default)]
-struct Refusals(Option<(Discriminant<OpenError>, Instant)>);
+struct Refusals(Option<((Discriminant<OpenError>, ErrorKind), Instant)>);
 
 impl Refusals {
     /// Whether the log is to be told: of another reason at once, of the same one once a minute.
     fn is_news(&mut self, error: &OpenError, now: Instant) -> bool {
-        let reason = discriminant(error);
+        let reason = (discriminant(error), error.kind());
         let is_known =
             |(known, said): (_, Instant)| known == reason && now.saturating_duration_since(said) < REFUSED_AGAIN;
         let is_news = !self.0.is_some_and(is_known);
@@ -97,7 +113,6 @@ impl Refusals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::StoreError;
 
     #[test]
     fn why_a_cluster_is_not_used_is_said_at_once_and_then_once_a_minute() {
@@ -108,5 +123,9 @@ mod tests {
         assert_eq!([is_news(meta(), 0), is_news(meta(), 2), is_news(meta(), 59)], [true, false, false]);
         assert_eq!([is_news(lost(), 60), is_news(lost(), 62)], [true, false], "another reason");
         assert_eq!([is_news(meta(), 64), is_news(meta(), 123), is_news(meta(), 124)], [true, false, true]);
+        let detail = || "for the test".to_owned();
+        let refused = || failed("a", StoreError::Refused { detail: detail() });
+        let corrupt = || failed("a", StoreError::Corrupt { detail: detail() });
+        assert_eq!([is_news(refused(), 130), is_news(corrupt(), 132), is_news(corrupt(), 134)], [true, true, false]);
     }
 }

@@ -314,7 +314,9 @@ impl Executor {
         }
         let error = StoreError::Unavailable {
             reason: Reason::Connect,
-            detail: "the store has not been reached since the start, so that its identity is not known yet".into(),
+            detail: "its identity is not known yet: since the start the store has not been reached, or was found not to be the \
+                     one expected, of which the log has why"
+                .into(),
         };
         Err(RunError::Cluster { cluster: cluster.name.clone(), error })
     }

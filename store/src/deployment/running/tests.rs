@@ -1,7 +1,7 @@
 //! What a proxy does while its meta store or a cluster does not answer.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
@@ -12,7 +12,7 @@ use super::super::documents::PROXY;
 use super::super::registry::{Departure, HELD, ProxyInfo};
 use super::super::setup::{ClusterSetup, Setup};
 use super::*;
-use crate::backend::Backend;
+use crate::backend::{Backend, Identity};
 use crate::error::Reason;
 use crate::memory::MemoryBackend;
 use crate::meta::MetaStore;
@@ -52,18 +52,27 @@ impl PassingMeta for HangingMeta {
     }
 }
 
-/// A store that hangs or fails when it is asked for a sign of life.
+/// A store that hangs or fails when it is asked for a sign of life, or who it is.
 #[derive(Debug, Default)]
 struct Ailing {
     inner: MemoryBackend,
     hangs: AtomicBool,
     fails: AtomicBool,
+    identity_fails: Mutex<Option<StoreError>>,
 }
 
 #[async_trait]
 impl Passing for Ailing {
     fn inner(&self) -> &dyn Backend {
         &self.inner
+    }
+
+    async fn identity(&self) -> Result<Option<Identity>, StoreError> {
+        let failure = lock(&self.identity_fails).clone();
+        match failure {
+            Some(error) => Err(error),
+            None => self.inner.identity().await,
+        }
     }
 
     async fn ping(&self) -> Result<Duration, StoreError> {
@@ -85,6 +94,12 @@ async fn open() -> (Arc<Deployment>, Arc<HangingMeta>, Arc<Metrics>) {
 /// The same with these clusters.
 async fn open_with(clusters: Vec<(&str, Arc<dyn Backend>)>) -> (Arc<Deployment>, Arc<HangingMeta>, Arc<Metrics>) {
     let meta = Arc::new(HangingMeta::default());
+    let (deployment, metrics) = open_on(&meta, clusters).await;
+    (deployment, meta, metrics)
+}
+
+/// The same with this meta store.
+async fn open_on(meta: &Arc<HangingMeta>, clusters: Vec<(&str, Arc<dyn Backend>)>) -> (Arc<Deployment>, Arc<Metrics>) {
     let names: Vec<&str> = clusters.iter().map(|(name, _)| *name).collect();
     let metrics = Arc::new(Metrics::new("0", &names).unwrap());
     let clusters = clusters.into_iter().map(|(name, backend)| ClusterSetup {
@@ -98,7 +113,7 @@ async fn open_with(clusters: Vec<(&str, Arc<dyn Backend>)>) -> (Arc<Deployment>,
     });
     let setup = Setup {
         virtual_shards: Some(4),
-        meta: Arc::clone(&meta) as _,
+        meta: Arc::clone(meta) as _,
         meta_exclusive: false,
         clusters: clusters.collect(),
         proxy: ProxyInfo { host: "h".to_owned(), pid: 1, address: "h:1".to_owned(), version: "0".to_owned() },
@@ -108,7 +123,7 @@ async fn open_with(clusters: Vec<(&str, Arc<dyn Backend>)>) -> (Arc<Deployment>,
         departure: Departure::default(),
     };
     let deployment = Deployment::open(setup, Arc::clone(&metrics)).await.unwrap();
-    (deployment, meta, metrics)
+    (deployment, metrics)
 }
 
 /// Runs the deployment's background work until `done`; answers how long that took by the clock of timers.
@@ -191,4 +206,23 @@ async fn a_cluster_that_hangs_does_not_keep_the_others_from_being_checked() {
         () = steps => {}
     }
     drop(stop);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_is_back_and_refuses_to_say_who_it_is_is_counted() {
+    let (ailing, meta) = (Arc::new(Ailing::default()), Arc::new(HangingMeta::default()));
+    let open = || open_on(&meta, vec![("a", Arc::clone(&ailing) as _)]);
+    drop(open().await);
+    let down = StoreError::Unavailable { reason: Reason::Connect, detail: "for the test".to_owned() };
+    *lock(&ailing.identity_fails) = Some(down);
+    let (deployment, metrics) = open().await;
+    let refused =
+        || metrics.render().unwrap().contains("cellgate_cluster_errors_total{cluster=\"a\",kind=\"access\"} 1\n");
+    let began = tokio::time::Instant::now();
+    run_until(&deployment, || began.elapsed() > VERIFY_EVERY * 2).await;
+    assert!(!refused(), "it is not there");
+    *lock(&ailing.identity_fails) = Some(StoreError::Refused { detail: "no rights".to_owned() });
+    run_until(&deployment, refused).await;
+    *lock(&ailing.identity_fails) = None;
+    run_until(&deployment, || deployment.executor().clusters().all(|cluster| cluster.is_up())).await;
 }
