@@ -3,6 +3,7 @@
 //! The executor knows which cluster does what; it does not know how a cluster keeps its cells ([`Backend`]) nor why
 //! it is asked. Reads see settled cells only; an intent of a transaction is an error that says so, never "not there".
 
+mod ahead;
 mod chains;
 mod erase;
 mod error;
@@ -38,6 +39,7 @@ use crate::cache::{CellCache, Source};
 use crate::coalesce::Coalescing;
 use crate::error::{Reason, StoreError};
 use crate::sync::lock;
+use ahead::Ahead;
 use chains::ChainQueues;
 use given_up::UnderWay;
 use tokens::Tokens;
@@ -89,6 +91,8 @@ pub struct Cluster {
     why_down: Mutex<Option<ErrorKind>>,
     /// Raised by a promotion; what was read under another is not what is there now.
     incarnation: AtomicI64,
+    /// Whether the times of what is stored there are ahead of the clock.
+    ahead: Ahead,
     /// Its appenders: those of another cluster never wait for it.
     chains: ChainQueues,
 }
@@ -112,6 +116,7 @@ impl Cluster {
             up: AtomicBool::new(verified),
             why_down: Mutex::new(None),
             incarnation: AtomicI64::new(FIRST_INCARNATION),
+            ahead: Ahead::default(),
             chains: ChainQueues::new(),
         }
     }

@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use super::given_up::Waiting;
 use super::{Cluster, Executor, REPLAN_ROUNDS, RunError, epoch_of};
 use crate::backend::{GroupCell, PlacedCell, PutGroup, PutMode, PutOutcome};
+use crate::engine::now_micros;
 use crate::error::StoreError;
 
 /// How often a compare-and-append may lose its race before the client is told to try again. Appenders of one proxy
@@ -247,6 +248,12 @@ impl Executor {
         let metrics = self.metrics.cluster(number);
         metrics.cells_written(new);
         metrics.cells_same(places.len() - new);
+        if let (Some(place), Some(cluster)) = (places.iter().find(|p| p.new), self.clusters.get(&number))
+            && let Some(ahead) = cluster.ahead.by(place.created_at, now_micros(), Instant::now())
+        {
+            let (cluster, ahead_s) = (&cluster.name, ahead.as_secs());
+            tracing::error!(cluster, ahead_s, "the times of the cells of a cluster are ahead of the clock");
+        }
     }
 }
 
