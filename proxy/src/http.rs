@@ -44,7 +44,7 @@ const HEAD_BYTES: usize = 8192;
 
 /// What the HTTP side asks the program.
 pub trait HttpState: Send + Sync + 'static {
-    /// The text exposition of all metrics. It takes milliseconds, and is called on a thread that serves nobody.
+    /// The text exposition of all metrics; empty while there are none. It takes milliseconds, and is called on a thread that serves nobody.
     fn metrics(&self) -> String;
 
     /// Whether the program can serve clients now. Answers from what is known, without asking a store.
@@ -182,6 +182,9 @@ async fn answer(method: &Method, path: &str, asked: &Asked) -> Response<Full<Byt
             response
         }
         "/metrics" => match asked.metrics.text().await {
+            Some(text) if text.is_empty() => {
+                response(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "there are no metrics yet\n")
+            }
             Some(text) => response(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text),
             None => response(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "cannot render the metrics\n"),
         },

@@ -169,6 +169,9 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
     let mysql_address = mysql.local_addr().map_err(|source| io("the MySQL listener", source))?;
     let web_address = web.local_addr().map_err(|source| io("the HTTP listener", source))?;
 
+    // The kernel takes probes from here on: they are answered, however long the stores take.
+    let max_http = usize::try_from(config.http.max_connections).unwrap_or(usize::MAX);
+    let mut background = Background::answering(web, max_http);
     let mut stopping = shutdown.clone();
     let departure = Departure::default();
     let opened = tokio::select! {
@@ -184,7 +187,7 @@ async fn serve(arguments: Serve, config: Config) -> Result<(), ProgramError> {
             return Ok(());
         }
     };
-    let mut background = Background::start(&server, web);
+    background.start(&server);
     let mut clients = tokio::spawn({
         let server = Arc::clone(&server);
         async move { server.serve(mysql, shutdown, asked).await }

@@ -6,7 +6,7 @@ use cellgate_integration_tests::client::{self, TRIPS, get, put, run, triple};
 use cellgate_integration_tests::deployment::{Builder, SHARDS};
 use cellgate_integration_tests::process::{self, Process, Signal};
 use cellgate_integration_tests::raw::{COM_QUERY, Raw, Reply};
-use cellgate_integration_tests::servers::MariaDb;
+use cellgate_integration_tests::servers::{self, MariaDb};
 use cellgate_integration_tests::{Deployment, http, settings, wait};
 use mysql_async::prelude::Queryable;
 
@@ -135,7 +135,7 @@ async fn a_second_signal_does_not_wait_for_what_is_running() {
 }
 
 #[test]
-fn a_signal_ends_a_start_that_waits_for_a_store() {
+fn a_start_that_waits_for_a_store_answers_probes_and_is_ended_by_a_signal() {
     // It takes connections and says nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let home = tempfile::tempdir().expect("a temporary directory");
@@ -143,11 +143,18 @@ fn a_signal_ends_a_start_that_waits_for_a_store() {
     let meta = format!("meta = \"mysql://cell@{}/meta\"", silent.local_addr().expect("bound"));
     std::fs::write(&config, format!("[timeouts]\nconnect = \"10m\"\n[topology]\n{meta}\n")).expect("writable");
     for signal in [Signal::Term, Signal::Int] {
+        let web = std::net::SocketAddr::from(([127, 0, 0, 1], servers::free_port()));
         let mut command = process::tethered(settings::binary(), None);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--config"]).arg(&config);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--http", &web.to_string(), "--config"]).arg(&config);
         command.current_dir(home.path()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
         let mut program = Process::spawn(&mut command);
         let (waiting, _) = silent.accept().expect("the program connects to its meta store");
+        for (path, status, said) in
+            [("healthz", 200, "ok"), ("readyz", 503, "is starting"), ("metrics", 503, "no metrics")]
+        {
+            let answer = http::get(web, &format!("/{path}")).expect("an answer");
+            assert!(answer.status == status && answer.text.contains(said), "{path}: {answer:?}");
+        }
         program.signal(signal);
         let status = wait::until("the end", SHORT, || program.ended());
         assert_eq!(status.code(), Some(0), "{signal:?}");

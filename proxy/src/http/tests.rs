@@ -14,11 +14,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 struct State {
     ready: AtomicBool,
+    has_begun: AtomicBool,
 }
 
 impl HttpState for State {
     fn metrics(&self) -> String {
-        "cellgate_x 1\n".to_owned()
+        if self.has_begun.load(Ordering::SeqCst) { "cellgate_x 1\n".to_owned() } else { String::new() }
     }
 
     fn readiness(&self) -> Readiness {
@@ -43,7 +44,7 @@ impl Server {
     async fn start(max_connections: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let state = Arc::new(State { ready: AtomicBool::new(true) });
+        let state = Arc::new(State { ready: AtomicBool::new(true), has_begun: AtomicBool::new(true) });
         let (shutdown, receiver) = watch::channel(false);
         let http_state: Arc<dyn HttpState> = Arc::<State>::clone(&state);
         let task = tokio::spawn(serve(listener, http_state, max_connections, receiver));
@@ -94,6 +95,15 @@ async fn metrics_are_answered_as_text_exposition() {
     assert_eq!(body(&answer), "cellgate_x 1\n");
     let answer = server.ask("HEAD /metrics").await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && body(&answer).is_empty(), "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn while_there_are_no_metrics_they_are_503() {
+    let server = Server::start(4).await;
+    server.state.has_begun.store(false, Ordering::SeqCst);
+    let answer = server.ask("GET /metrics").await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     server.stop().await;
 }
 

@@ -1,6 +1,6 @@
 //! What runs beside the serving of clients: watching stores, catalog, accounts and locks, and answering HTTP.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::TryFutureExt as _;
@@ -11,21 +11,46 @@ use tokio::task::JoinSet;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-use crate::http;
+use crate::http::{self, HttpState, Readiness};
 use crate::server::Server;
+
+/// What HTTP is answered from: until the stores are open there is no server, and nothing to be said but that.
+#[derive(Default)]
+struct Front(OnceLock<Arc<Server>>);
+
+impl HttpState for Front {
+    fn metrics(&self) -> String {
+        self.0.get().map_or_else(String::new, |server| HttpState::metrics(server.as_ref()))
+    }
+
+    fn readiness(&self) -> Readiness {
+        let starting = || Readiness { ready: false, reason: "the proxy is starting".to_owned(), clusters: Vec::new() };
+        self.0.get().map_or_else(starting, |server| server.readiness())
+    }
+}
 
 /// What clients need and what watches over them. It outlives them: it stops when the last connection has ended.
 pub(super) struct Background {
     stop: watch::Sender<bool>,
+    front: Arc<Front>,
     pub(super) tasks: JoinSet<()>,
 }
 
 impl Background {
-    pub(super) fn start(server: &Arc<Server>, web: TcpListener) -> Self {
+    /// Answers HTTP on this listener, with at most so many connections at once, and does nothing else yet.
+    pub(super) fn answering(web: TcpListener, max_connections: usize) -> Self {
         let (stop, stopping) = watch::channel(false);
-        let mut tasks = JoinSet::new();
-        let config = server.config();
-        let (poll, max_http) = (config.meta.poll, config.http.max_connections);
+        let (front, mut tasks) = (Arc::<Front>::default(), JoinSet::new());
+        tasks.spawn(http::serve(web, Arc::clone(&front) as _, max_connections, stopping));
+        Self { stop, front, tasks }
+    }
+
+    /// Watches over what this server needs, of which HTTP tells from now on.
+    pub(super) fn start(&mut self, server: &Arc<Server>) {
+        // There is one server.
+        let _ = self.front.0.set(Arc::clone(server));
+        let (stopping, tasks) = (self.stop.subscribe(), &mut self.tasks);
+        let poll = server.config().meta.poll;
         let (deployment, until) = (Arc::clone(server.deployment()), stopping.clone());
         tasks.spawn(async move { deployment.run(until).await });
         let (catalog, until) = (Arc::clone(server.catalog()), stopping.clone());
@@ -39,11 +64,8 @@ impl Background {
         let (aging, until) = (Arc::clone(server), stopping.clone());
         tasks.spawn(async move { aging.watch_meta_age(until).await });
         if let Some(tls) = server.tls() {
-            tasks.spawn(Arc::clone(tls).follow(stopping.clone()));
+            tasks.spawn(Arc::clone(tls).follow(stopping));
         }
-        let max_http = usize::try_from(max_http).unwrap_or(usize::MAX);
-        tasks.spawn(http::serve(web, Arc::clone(server) as _, max_http, stopping));
-        Self { stop, tasks }
     }
 
     /// Stops all of it and closes the stores, beside each other: one that does not answer costs the others nothing.
