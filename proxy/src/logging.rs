@@ -25,7 +25,8 @@ use lines::{Lines, Queue};
 
 /// The target of what is logged whatever the level: statements about accounts.
 pub const AUDIT: &str = "audit";
-/// The target of what came of a SIGHUP, which whoever sent it looks for whatever the level.
+/// The target of what came of a SIGHUP, which whoever sent it looks for whatever the level, and of a start that has created a
+/// deployment, which nobody may have meant.
 pub const ASKED_FOR: &str = "asked_for";
 /// The target of slow queries, which have a switch of their own.
 pub const SLOW_QUERY: &str = "slow_query";

@@ -26,7 +26,7 @@ use self::stores::{Purpose, setup};
 use crate::access::Accounts;
 use crate::catalog::Catalog;
 use crate::cli::{Command, Health, Serve};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Target};
 use crate::logging::{self, ASKED_FOR, LoggingError};
 use crate::server::Server;
 use crate::signals::{self, Signals};
@@ -255,11 +255,23 @@ async fn open(config: Config, mysql: SocketAddr, departure: &Departure) -> Resul
     let tls = Tls::open(&config.listen, Path::new(&config.data.dir), &hostname)?.map(Arc::new);
     let setup = Setup { departure: departure.clone(), ..setup(&config, Purpose::Serve, proxy, &metrics)? };
     let deployment = Deployment::open(setup, Arc::clone(&metrics)).await?;
+    if deployment.is_new() {
+        let (deployment, meta) = (deployment.id(), place(&config.topology.meta));
+        tracing::info!(target: ASKED_FOR, deployment, meta, "created a new deployment: the meta store was empty");
+    }
     let (poll, max_stale) = (config.meta.poll, config.meta.max_stale);
     let catalog = Catalog::open(Arc::clone(&deployment), poll, max_stale).await.map_err(ProgramError::Catalog)?;
     let accounts = Accounts::open(Arc::clone(deployment.meta()), &config.users).await.map_err(ProgramError::Users)?;
     let (catalog, accounts) = (Arc::new(catalog), Arc::new(accounts));
     Ok(Server::new(config, deployment, catalog, accounts, metrics, mysql.port(), hostname, tls))
+}
+
+/// Where a store is, in full: a path may be relative to a directory that was not meant.
+fn place(target: &Target) -> String {
+    match target {
+        Target::Sqlite { path } => std::path::absolute(path).as_deref().unwrap_or(path).display().to_string(),
+        Target::Server(_) => target.to_string(),
+    }
 }
 
 /// How long a start that has ended waits for leaving the registry of proxies.

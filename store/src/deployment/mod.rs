@@ -52,6 +52,7 @@ use crate::meta::MetaStore;
 #[derive(Debug)]
 pub struct Deployment {
     id: String,
+    is_new: bool,
     meta: Arc<dyn MetaStore>,
     topology: Arc<StoredTopology>,
     executor: Arc<Executor>,
@@ -68,6 +69,11 @@ impl Deployment {
     /// Its id: 32 hex digits.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Whether this start has created it: there was nothing in the meta store.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Runs requests on its clusters.

@@ -41,7 +41,7 @@ impl Deployment {
         let began = Instant::now();
         refuse_doubled_names(&setup.clusters)?;
         let meta = Arc::clone(&setup.meta);
-        let fixed = fixed_properties(&setup).await?;
+        let (fixed, is_new) = fixed_properties(&setup).await?;
         // Whatever refuses the start does so before it has changed what others use.
         let planned = planned_topology(&setup, &fixed).await?;
         refuse_lost_documents(&setup, &planned.document).await?;
@@ -81,6 +81,7 @@ impl Deployment {
         let executor = Arc::new(executor);
         let deployment = Arc::new(Self {
             id: fixed.deployment,
+            is_new,
             meta,
             topology,
             executor,

@@ -40,12 +40,13 @@ pub(super) async fn refuse_claimed_clusters(clusters: &[ClusterSetup]) -> Result
     Ok(())
 }
 
-/// The deployment document: as stored, or created from the configuration.
-pub(super) async fn fixed_properties(setup: &Setup) -> Result<DeploymentDocument, OpenError> {
+/// The deployment document: as stored, or created from the configuration; and whether it was created here.
+pub(super) async fn fixed_properties(setup: &Setup) -> Result<(DeploymentDocument, bool), OpenError> {
+    let mut is_new = false;
     for _ in 0..CREATE_ATTEMPTS {
         if let Some(stored) = stored_properties(setup).await? {
             check_fixed(&stored, setup.virtual_shards)?;
-            return Ok(stored);
+            return Ok((stored, is_new));
         }
         if let Err(refused) = refuse_claimed_clusters(&setup.clusters).await {
             // Another proxy may have created the deployment, and claimed its clusters, since the meta store was read.
@@ -63,9 +64,7 @@ pub(super) async fn fixed_properties(setup: &Setup) -> Result<DeploymentDocument
             format: FORMAT,
         };
         let body = encode(DEPLOYMENT, &created).map_err(OpenError::Meta)?;
-        if setup.meta.compare_and_set(DEPLOYMENT, 0, &body).await.map_err(OpenError::Meta)? {
-            tracing::info!(deployment = created.deployment, "created a new deployment");
-        }
+        is_new = setup.meta.compare_and_set(DEPLOYMENT, 0, &body).await.map_err(OpenError::Meta)?;
     }
     Err(missing(DEPLOYMENT))
 }
