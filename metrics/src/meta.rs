@@ -12,6 +12,7 @@ pub(crate) struct Meta {
     pub(crate) up: IntGauge,
     pub(crate) writable: IntGauge,
     pub(crate) age: IntGauge,
+    pub(crate) max_stale: IntGauge,
     pub(crate) readable: By<MetaDocument, IntGauge>,
     pub(crate) catalog_version: IntGauge,
     pub(crate) topology_version: IntGauge,
@@ -33,6 +34,10 @@ impl Meta {
             "cellgate_meta_age_seconds",
             "How old what is known of the meta store is, in seconds: statements are refused from `meta.max_stale` on.",
         )?;
+        let max_stale = r.gauge(
+            "cellgate_meta_max_stale_seconds",
+            "`meta.max_stale` as it is in force: how old that may get, in whole seconds.",
+        )?;
         let readable = r.gauges(
             "cellgate_meta_readable",
             "1 if what the meta store gave for a document was one, 0 if it is corrupt: by document.",
@@ -44,6 +49,6 @@ impl Meta {
         }
         let catalog_version = r.gauge("cellgate_catalog_version", "Version of the catalog in use.")?;
         let topology_version = r.gauge("cellgate_topology_version", "Version of the shard map in use.")?;
-        Ok(Self { up, writable, age, readable, catalog_version, topology_version })
+        Ok(Self { up, writable, age, max_stale, readable, catalog_version, topology_version })
     }
 }

@@ -219,6 +219,16 @@ impl Metrics {
         self.meta.age.set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
     }
 
+    /// How old that may get.
+    pub fn meta_max_stale(&self, max_stale: Duration) {
+        self.meta.max_stale.set(i64::try_from(max_stale.as_secs()).unwrap_or(i64::MAX));
+    }
+
+    /// Since when the statement has run that waits the longest for what another session has locked; nought if none waits.
+    pub fn lock_wait(&self, longest: Duration) {
+        self.statements.lock_wait.set(i64::try_from(longest.as_secs()).unwrap_or(i64::MAX));
+    }
+
     /// Whether the meta store answered.
     pub fn meta_up(&self, up: bool) {
         self.meta.up.set(i64::from(up));

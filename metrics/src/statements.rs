@@ -1,7 +1,7 @@
 //! What is counted per command: how many there were, what became of them, and the time of their stages.
 
 use cellgate_schemaless::ErrorKind;
-use prometheus::IntCounter;
+use prometheus::{IntCounter, IntGauge};
 
 use crate::distribution::{Distribution, Unit};
 use crate::error::MetricsError;
@@ -15,6 +15,7 @@ pub(crate) struct Statements {
     pub(crate) queries: Lazy3<Command, Shape, Outcome>,
     pub(crate) queries_failed: By<ErrorKind, IntCounter>,
     pub(crate) stages: By<Stage, Distribution>,
+    pub(crate) lock_wait: IntGauge,
 }
 
 impl Statements {
@@ -42,10 +43,16 @@ impl Statements {
             Unit::Nanoseconds,
             vec![LabelDescription::of::<Stage>()],
         )?;
+        let lock_wait = r.gauge(
+            "cellgate_lock_wait_seconds",
+            "For how long the statement has run that waits the longest for tables which another session has locked, in \
+             seconds; 0 if none waits. GET_LOCK, which waits on purpose, is not in it.",
+        )?;
         Ok(Self {
             queries: Lazy3::new(queries),
             queries_failed: By::resolve(|kind: ErrorKind| failed.with_label_values(&[Label::label(kind)])),
             stages: By::resolve(|stage: Stage| stages.with_label_values(&[stage.label()])),
+            lock_wait,
         })
     }
 }

@@ -8,7 +8,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cellgate_sql::Statement;
@@ -34,6 +34,9 @@ struct List {
     /// What was last known of connections that have ended, of which a write goes on.
     outlived: Vec<ProcessInfo>,
 }
+
+/// How the State begins of who waits for tables that are locked.
+const WAITS_FOR: &str = "Waiting for ";
 
 /// A connection's entry.
 #[derive(Debug)]
@@ -192,6 +195,16 @@ impl Processes {
         open.iter().map(|process| process.info()).collect()
     }
 
+    /// For how long the statement has run that waits the longest for tables which another session has locked; nought if none
+    /// waits. GET_LOCK waits on purpose and is left out.
+    pub fn longest_lock_wait(&self) -> Duration {
+        let waiting = |process: &Arc<Process>| {
+            let state = lock(&process.state);
+            state.waits.filter(|what| what.starts_with(WAITS_FOR)).map(|_| state.since.elapsed())
+        };
+        lock(&self.list).open.values().filter_map(waiting).max().unwrap_or_default()
+    }
+
     /// How many connections there are, and how many of them run something.
     pub fn count(&self) -> (usize, usize) {
         let list = lock(&self.list);
@@ -333,8 +346,13 @@ mod tests {
         assert_eq!(processes.count(), (1, 1));
         let waits = process.waits("User lock");
         assert_eq!(processes.all()[0].waits, Some("User lock"));
+        assert_eq!(processes.longest_lock_wait(), Duration::ZERO, "it waits on purpose");
         drop(waits);
         assert_eq!(processes.all()[0].waits, None);
+        let waits = process.waits("Waiting for table metadata lock");
+        assert!(processes.longest_lock_wait() > Duration::ZERO);
+        drop(waits);
+        assert_eq!(processes.longest_lock_wait(), Duration::ZERO);
         processes.begin(&process, Running::Text("SELECT 2".into()), Instant::now());
         assert_eq!(processes.all()[0].statement.as_deref(), Some("SELECT 2"));
         process.end(Instant::now(), Some("test"));

@@ -15,6 +15,8 @@ impl HttpState for Server {
         self.metrics.catalog_version(self.catalog.snapshot().document_version());
         self.metrics.topology_version(self.deployment.executor().topology().version());
         self.metrics.meta_age(self.meta_age());
+        self.metrics.meta_max_stale(self.catalog.max_stale());
+        self.metrics.lock_wait(self.processes.longest_lock_wait());
         self.metrics.log_lines_lost(logging::lost_lines());
         self.metrics.panics(logging::panics());
         if let Some(end) = self.tls.as_ref().and_then(|tls| tls.end()) {
