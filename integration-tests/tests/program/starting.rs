@@ -46,6 +46,18 @@ fn two_processes_with_directories_of_their_own_do_not_meet() {
     assert_ne!(first.mysql(), second.mysql());
 }
 
+#[test]
+fn a_start_that_creates_a_deployment_says_where_whatever_is_logged() {
+    let deployment = Deployment::configured("[log]\nlevel = \"error\"\n");
+    let mut proxy = deployment.start();
+    let created = |log: &str| log.matches("created a new deployment").count();
+    let log = proxy.until_logged("what was created", |log| created(log) == 1);
+    let line = log.lines().find(|line| created(line) == 1).expect("a line");
+    assert!(line.contains(&deployment.directory().join("data/meta.db").display().to_string()), "{line}");
+    proxy.restart();
+    assert_eq!(created(&proxy.log()), 0, "{}", proxy.log());
+}
+
 #[tokio::test]
 async fn files_are_nobody_elses() {
     let deployment = Deployment::embedded();
