@@ -2,6 +2,7 @@
 //! nothing but the backend has to be started again. Also a meta store that is frozen or corrupt, and standbys that do not
 //! confirm.
 
+mod demoted;
 mod down;
 mod killed;
 mod meta_store;

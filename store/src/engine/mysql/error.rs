@@ -1,5 +1,6 @@
 //! What MariaDB and MySQL say when something fails.
 
+use super::read_only::is_of_read_only;
 use super::wire::{LoginError, ServerError, WireError};
 use crate::engine::server::driver::{Failure, no_database, no_table};
 use crate::error::{Reason, StoreError};
@@ -63,6 +64,11 @@ fn of_server(error: &ServerError) -> Failure {
             let detail = format!("{detail} (set binlog_format to ROW or MIXED and start the proxies again)");
             Failure::Store(StoreError::Refused { detail })
         }
+        code if is_of_read_only(code, &error.message) => {
+            let detail =
+                "the server is read-only (@@read_only), which this user could write to all the same".to_owned();
+            Failure::ReadOnly { detail }
+        }
         // A server or a transaction that is read-only.
         1290 | 1792 | 1836 => Failure::ReadOnly { detail },
         1021 | 1114 => Failure::Store(StoreError::DiskFull { detail }),
@@ -103,9 +109,13 @@ mod tests {
         for (code, message) in [
             (1290, "The MariaDB server is running with the --read-only option so it cannot execute this statement"),
             (1836, "Running in read-only mode"),
+            (1690, "BIGINT UNSIGNED value is out of range in '~0 + (instr('0OFF',@@read_only) = 0)'"),
+            (1690, "BIGINT UNSIGNED value is out of range in '(~(0) + (instr('0OFF',) = 0))'"),
         ] {
             assert!(matches!(server(code, message), Failure::ReadOnly { .. }), "{code}");
         }
+        let ids = "BIGINT value is out of range in '(@b := next) + 1024'";
+        assert!(matches!(server(1690, ids), Failure::Store(StoreError::Failed { .. })));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::io::Write as _;
 use cellgate_schemaless::limits::ID_STRIDE;
 use cellgate_schemaless::{AddedId, Epoch, Micros, TableId, TableRef};
 
+use super::read_only::ZERO_IF_WRITABLE;
 use super::wire::{Argument, Arguments, Done, Field, Flow, Row, Sink, WireError};
 use crate::engine::server::driver::{Existing, Failure, NewRow, Place};
 use crate::error::StoreError;
@@ -47,9 +48,9 @@ fn room(rows: usize) -> usize {
 /// One transaction of three commands: the head, one prepared INSERT, the commit.
 ///
 /// The server runs each of them whatever became of the one before, so that it must not matter:
-/// - `@c` is the first id, and set only behind the head's update in the same command. It is NULL before: [`COMMIT`] and
-///   [`ROLLBACK`] make it so, and a session in which neither was done is not used again. No row can be inserted without
-///   an id.
+/// - `@c` is the first id, and set only behind the head's update in the same command, which took it into `@b`. Both are
+///   NULL before: [`COMMIT`] and [`ROLLBACK`] make them so, and a session in which neither was done is not used again.
+///   No row can be inserted without an id.
 /// - There is one INSERT: all of it is there, or nothing. Rolled back alone or with its transaction, there is nothing left
 ///   that the commit could make visible but ids nobody has.
 #[derive(Clone, Copy)]
@@ -58,14 +59,18 @@ pub(super) struct Batch<'a> {
     table: &'a TableRef,
 }
 
-/// The last command of a [`Batch`].
-pub(super) const COMMIT: &[u8] = b"COMMIT; SET @c = NULL";
+/// The last command of a [`Batch`], and the last statements of a [`Plan`].
+pub(super) const COMMIT: &[u8] = b"COMMIT; SET @b = NULL, @c = NULL";
+
+/// How many statements they are.
+pub(super) const COMMIT_STATEMENTS: usize = 2;
 
 /// What a failed insert is followed by.
-pub(super) const ROLLBACK: &[u8] = b"ROLLBACK; SET @c = NULL";
+pub(super) const ROLLBACK: &[u8] = b"ROLLBACK; SET @b = NULL, @c = NULL";
 
 impl<'a> Batch<'a> {
-    /// The batch of these rows, if they can be one that is no longer than `longest` bytes.
+    /// The batch of these rows, if they can be one that is no longer than `longest` bytes. One row is a batch also if it is
+    /// long, where it is too long for a text.
     pub(super) fn new(rows: &'a [NewRow<'a>], existing: Existing, longest: usize) -> Option<Self> {
         let table = rows.first()?.table;
         let bytes: usize = rows.iter().map(row_size).sum();
@@ -138,11 +143,11 @@ pub(super) struct Packet {
     pub(super) statements: usize,
 }
 
-/// One transaction: `SET; BEGIN; UPDATE cg_head; INSERT ..; COMMIT`, in one packet unless the rows are too many bytes.
-/// The first takes the ids into `@b` and the time into `@t`; under another epoch `@b` stays NULL, and no row can be
+/// One transaction: `BEGIN; UPDATE cg_head; INSERT ..; COMMIT; SET`, in one packet unless the rows are too many bytes.
+/// The UPDATE takes the ids into `@b` and the time into `@t`; under another epoch `@b` stays NULL, and no row can be
 /// inserted without an id.
 pub(super) struct Plan {
-    /// To be sent in order; the last statement of the last is the COMMIT.
+    /// To be sent in order; the last statements of the last are [`COMMIT`].
     pub(super) packets: Vec<Packet>,
 }
 
@@ -194,8 +199,9 @@ impl Plan {
             packet.text.extend_from_slice(b"; SELECT @b, @t");
             packet.statements += 1;
         }
-        packet.text.extend_from_slice(b"; COMMIT");
-        packet.statements += 1;
+        packet.text.extend_from_slice(b"; ");
+        packet.text.extend_from_slice(COMMIT);
+        packet.statements += COMMIT_STATEMENTS;
         packets.push(packet);
         Ok(Self { packets })
     }
@@ -206,10 +212,10 @@ const PREFIX_BYTES: usize = 1024;
 
 fn start(epoch: Epoch, rows: usize) -> Packet {
     let text = format!(
-        "SET @b = NULL; BEGIN; UPDATE cg_head SET next = (@b := next) + {rows} * {ID_STRIDE}, \
+        "BEGIN; UPDATE cg_head SET next = (@b := next) + {rows} * {ID_STRIDE} + {ZERO_IF_WRITABLE}, \
          at = (@t := GREATEST(at + 1, {CLOCK})) WHERE head = {FIRST_HEAD} AND epoch = {epoch}"
     );
-    Packet { text: text.into_bytes(), statements: 3 }
+    Packet { text: text.into_bytes(), statements: 2 }
 }
 
 /// Opens the INSERT of a table.
@@ -384,8 +390,8 @@ mod tests {
             )
         };
         let text = format!(
-            "SET @b = NULL; BEGIN; UPDATE cg_head SET next = (@b := next) + 2 * 1024, at = (@t := GREATEST(at + 1, \
-             {CLOCK})) WHERE head = 0 AND epoch = 4; {}; {}; COMMIT",
+            "BEGIN; UPDATE cg_head SET next = (@b := next) + 2 * 1024 + (NOT (~0 + (INSTR('0OFF', @@read_only) = 0))), \
+             at = (@t := GREATEST(at + 1, {CLOCK})) WHERE head = 0 AND epoch = 4; {}; {}; COMMIT; SET @b = NULL, @c = NULL",
             insert("a_1", 0, 2),
             insert("b_2", 1024, 1)
         );
@@ -434,9 +440,9 @@ mod tests {
         let triples = ["a", "b", "c"].map(named);
         let rows: Vec<NewRow<'_>> = triples.iter().map(|triple| new(&table, triple, &body)).collect();
         let Ok(plan) = Plan::new(Epoch(1), &rows, Existing::Refuse, true, LONGEST) else { panic!("no plan") };
-        assert_eq!(plan.packets.iter().map(|packet| packet.statements).collect::<Vec<_>>(), [4, 1, 3]);
+        assert_eq!(plan.packets.iter().map(|packet| packet.statements).collect::<Vec<_>>(), [3, 1, 4]);
         assert!(plan.packets.iter().all(|packet| packet.text.len() <= PACKET_BYTES));
-        assert!(plan.packets[2].text.ends_with(b"; SELECT @b, @t; COMMIT"));
+        assert!(plan.packets[2].text.ends_with(b"; SELECT @b, @t; COMMIT; SET @b = NULL, @c = NULL"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod error;
 mod finding;
 mod head;
 mod insert;
+mod read_only;
 mod session;
 mod setup;
 mod sinks;

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use cellgate_schemaless::{Cell, Epoch, TableId, TableRef};
 
 use super::finding::{Finding, NameArguments, Shape};
-use super::insert::{Batch, COMMIT, Placing, ROLLBACK};
+use super::insert::{Batch, COMMIT, COMMIT_STATEMENTS, Placing, ROLLBACK};
+use super::read_only::{BEGIN, UNLESS_READ_ONLY, zero_if_writable};
 use super::setup::{TABLES, nonce, set_up};
 use super::sinks::{CellRows, Count, Values, first};
 use super::version::{dialect_of, is_maria, numbers, version};
@@ -274,8 +275,7 @@ impl Session for MysqlSession {
             placing.begin();
             if let Err(e) = self.connection.query(&packet.text, &mut placing).await {
                 let failure = error::of_statement(&e);
-                // The last statement of the last packet is the COMMIT.
-                let commit = i == last && placing.statements() + 1 == packet.statements;
+                let commit = i == last && placing.statements() + COMMIT_STATEMENTS >= packet.statements;
                 let failure = if commit { failure.at_commit() } else { failure };
                 return Err(self.roll_back(failure).await);
             }
@@ -380,15 +380,22 @@ impl Session for MysqlSession {
 
     async fn define(&mut self, statements: &[String]) -> Result<(), Failure> {
         for statement in statements {
-            self.run(statement).await?;
+            self.run(&format!("{UNLESS_READ_ONLY}; {statement}")).await?;
         }
         Ok(())
+    }
+
+    fn begin(&self) -> &'static str {
+        BEGIN
     }
 }
 
 /// Changes something in the meta store's database: a document that nobody reads.
-const TOUCH_DOCUMENTS: &str = "INSERT INTO cg_meta (name, version, body) VALUES ('touched', 1, 'null') \
-                               ON DUPLICATE KEY UPDATE version = version + 1";
+const TOUCH_DOCUMENTS: &str = concat!(
+    "INSERT INTO cg_meta (name, version, body) VALUES ('touched', 1 + ",
+    zero_if_writable!(),
+    ", 'null') ON DUPLICATE KEY UPDATE version = version + 1"
+);
 
 /// Which server and which database this is, and whether it can only be read. A copy of a server's files has the same ids as
 /// the server, but not the same host and port, or else not the same start.

@@ -117,7 +117,7 @@ fn returned(rows: &[(&str, i64)]) -> Said {
 
 /// What a batch is answered that is stored.
 fn stored() -> [Said; 3] {
-    [ok(4), returned(&[("a", 9), ("b", 9)]), ok(2)]
+    [ok(3), returned(&[("a", 9), ("b", 9)]), ok(2)]
 }
 
 /// A session and its server, until both are done.
@@ -141,9 +141,9 @@ async fn prepares(server: &mut Server) {
 /// The three commands of a batch, which come together, and are answered so.
 async fn batch(server: &mut Server, said: &[Said]) {
     let head = server.command().await;
-    assert!(head.starts_with(b"\x03SET @b = NULL; BEGIN; UPDATE cg_head") && head.ends_with(b"; SET @c = @b"));
+    assert!(head.starts_with(b"\x03BEGIN; UPDATE cg_head") && head.ends_with(b"; SET @c = @b"));
     assert!(server.command().await.starts_with(&[0x17, 5, 0, 0, 0]));
-    assert_eq!(server.command().await, b"\x03COMMIT; SET @c = NULL");
+    assert_eq!(server.command().await, b"\x03COMMIT; SET @b = NULL, @c = NULL");
     for said in said {
         say(server, said).await;
     }
@@ -166,7 +166,7 @@ async fn a_commit_that_fails_leaves_the_outcome_of_a_batch_open_whatever_the_ser
         // The COMMIT, and what the session is made ready with behind it.
         for done in [0, 1] {
             let (mut session, mut server) = session().await;
-            let said = [ok(4), returned(&[("a", 9), ("b", 9)]), fails(done, code)];
+            let said = [ok(3), returned(&[("a", 9), ("b", 9)]), fails(done, code)];
             let answers = async {
                 prepares(&mut server).await;
                 batch(&mut server, &said).await;
@@ -204,8 +204,8 @@ async fn a_batch_that_fails_before_its_commit_is_rolled_back_and_the_session_goe
     let stale = |failure: &Failure| matches!(failure, Failure::Stale);
     let full = |failure: &Failure| matches!(failure, Failure::Store(StoreError::DiskFull { .. }));
     // Behind a head that failed there is no id, and the INSERT fails of that.
-    let of_head = |code| [fails(2, code), fails(0, 1048), ok(2)];
-    let of_insert = |code| [ok(4), fails(0, code), ok(2)];
+    let of_head = |code| [fails(1, code), fails(0, 1048), ok(2)];
+    let of_insert = |code| [ok(3), fails(0, code), ok(2)];
     type Case<'a> = ([Said; 3], &'a dyn Fn(&Failure) -> bool);
     let cases: [Case<'_>; 6] = [
         (of_head(1205), &lock),
@@ -214,14 +214,14 @@ async fn a_batch_that_fails_before_its_commit_is_rolled_back_and_the_session_goe
         (of_insert(1048), &stale),
         (of_insert(1114), &full),
         // Also if the COMMIT of nothing fails.
-        ([ok(4), fails(0, 1213), fails(0, 1180)], &deadlock),
+        ([ok(3), fails(0, 1213), fails(0, 1180)], &deadlock),
     ];
     for (said, expected) in cases {
         let (mut session, mut server) = session().await;
         let answers = async {
             prepares(&mut server).await;
             batch(&mut server, &said).await;
-            assert_eq!(server.command().await, b"\x03ROLLBACK; SET @c = NULL");
+            assert_eq!(server.command().await, b"\x03ROLLBACK; SET @b = NULL, @c = NULL");
             say(&mut server, &ok(2)).await;
         };
         let (inserted, ()) = both(rows.insert(&mut session, Existing::Keep), answers).await;
@@ -240,11 +240,11 @@ async fn a_session_that_could_not_roll_back_is_not_used_again() {
     // The ROLLBACK fails, or what is behind it, or the server is gone.
     for rolled_back in [Some(fails(0, 1180)), Some(fails(1, 1205)), None] {
         let (mut session, mut server) = session().await;
-        let said = [ok(4), fails(0, 1114), ok(2)];
+        let said = [ok(3), fails(0, 1114), ok(2)];
         let answers = async move {
             prepares(&mut server).await;
             batch(&mut server, &said).await;
-            assert_eq!(server.command().await, b"\x03ROLLBACK; SET @c = NULL");
+            assert_eq!(server.command().await, b"\x03ROLLBACK; SET @b = NULL, @c = NULL");
             match &rolled_back {
                 Some(said) => say(&mut server, said).await,
                 None => return None,
@@ -263,7 +263,7 @@ async fn a_session_that_could_not_roll_back_is_not_used_again() {
 async fn what_an_insert_answers_of_a_row_of_another_write_or_of_another_name_is_not_its_place() {
     let rows = Rows::new(1);
     let (mut session, mut server) = session().await;
-    let said = [ok(4), returned(&[("a", 8), ("b", 9)]), ok(2)];
+    let said = [ok(3), returned(&[("a", 8), ("b", 9)]), ok(2)];
     let answers = async {
         prepares(&mut server).await;
         batch(&mut server, &said).await;
@@ -271,7 +271,7 @@ async fn what_an_insert_answers_of_a_row_of_another_write_or_of_another_name_is_
     let (inserted, ()) = both(rows.insert(&mut session, Existing::Keep), answers).await;
     assert_eq!(inserted.unwrap(), [None, place(2048)]);
     // The id that the head gave out is taken.
-    let said = [ok(4), returned(&[("a", 9), ("z", 9)]), ok(2)];
+    let said = [ok(3), returned(&[("a", 9), ("z", 9)]), ok(2)];
     let (inserted, ()) = both(rows.insert(&mut session, Existing::Keep), batch(&mut server, &said)).await;
     assert_eq!(inserted.unwrap(), [place(1024), None], "it is looked up, as any that exists");
 }
@@ -313,12 +313,15 @@ async fn a_session_closes_its_statements_if_the_server_takes_no_more_and_asks_on
 /// The statements of a plan of one packet.
 const STATEMENTS: usize = 6;
 
-/// The answer to the first `done` of them; the fifth is for the first id and the time.
+/// Those of them before the COMMIT.
+const BEFORE_COMMIT: usize = 4;
+
+/// The answer to the first `done` of them; the fourth is for the first id and the time.
 fn of_plan(done: usize) -> Said {
     let mut said = Vec::new();
     for statement in 0..done {
         match statement {
-            4 => said.extend([vec![2], column(8), column(8), text(&["1024", "7"]), end(KIND, 2 | 8)]),
+            3 => said.extend([vec![2], column(8), column(8), text(&["1024", "7"]), end(KIND, 2 | 8)]),
             5 => said.push(OK.to_vec()),
             _ => said.push(OK_AND_MORE.to_vec()),
         }
@@ -328,7 +331,8 @@ fn of_plan(done: usize) -> Said {
 
 async fn plan(server: &mut Server, said: &Said) {
     let packet = server.command().await;
-    assert!(packet.starts_with(b"\x03SET @b = NULL; BEGIN; UPDATE") && packet.ends_with(b"; SELECT @b, @t; COMMIT"));
+    assert!(packet.starts_with(b"\x03BEGIN; UPDATE"));
+    assert!(packet.ends_with(b"; SELECT @b, @t; COMMIT; SET @b = NULL, @c = NULL"));
     say(server, said).await;
 }
 
@@ -339,16 +343,16 @@ async fn of_a_plan_the_outcome_is_open_if_its_commit_fails_and_of_no_other_state
         let (mut session, mut server) = session().await;
         let mut said = of_plan(done);
         said.push(error(1213, "Deadlock found"));
-        let last = done + 1 == STATEMENTS;
+        let at_commit = done >= BEFORE_COMMIT;
         let answers = async {
             plan(&mut server, &said).await;
-            if !last {
-                assert_eq!(server.command().await, b"\x03ROLLBACK; SET @c = NULL");
+            if !at_commit {
+                assert_eq!(server.command().await, b"\x03ROLLBACK; SET @b = NULL, @c = NULL");
                 say(&mut server, &ok(2)).await;
             }
         };
         let (inserted, ()) = both(rows.insert(&mut session, Existing::Refuse), answers).await;
-        if last {
+        if at_commit {
             assert!(is_lost(&inserted), "{inserted:?}");
             ends(session, &mut server).await;
             continue;
@@ -381,30 +385,31 @@ async fn a_connection_that_ends_before_the_last_answer_leaves_the_outcome_of_a_p
 async fn of_a_plan_of_several_packets_the_last_one_alone_commits() {
     // Each row is a packet of its own.
     let rows = Rows::new(900 * 1024);
-    let (first, last) = (ok(4), vec![OK_AND_MORE.to_vec()]);
-    for (failing, done) in [(0, 3), (1, 0), (1, 2)] {
+    let (first, last) = (ok(3), vec![OK_AND_MORE.to_vec()]);
+    for (failing, done) in [(0, 2), (1, 0), (1, 2), (1, 3)] {
         let (mut session, mut server) = session().await;
         let answers = async {
-            assert!(server.command().await.starts_with(b"\x03SET @b = NULL; BEGIN; UPDATE"));
+            assert!(server.command().await.starts_with(b"\x03BEGIN; UPDATE"));
             if failing == 0 {
                 say(&mut server, &fails(done, 1213)).await;
             } else {
                 say(&mut server, &first).await;
-                assert!(server.command().await.ends_with(b"; SELECT @b, @t; COMMIT"));
+                assert!(server.command().await.ends_with(b"; SELECT @b, @t; COMMIT; SET @b = NULL, @c = NULL"));
                 let mut said: Said = last.iter().take(done).cloned().collect();
                 if done > 1 {
-                    said.extend(of_plan(5).split_off(4));
+                    said.extend(of_plan(BEFORE_COMMIT).split_off(BEFORE_COMMIT - 1));
                 }
+                said.extend((2..done).map(|_| OK_AND_MORE.to_vec()));
                 said.push(error(1213, "Deadlock found"));
                 say(&mut server, &said).await;
             }
             if done < 2 || failing == 0 {
-                assert_eq!(server.command().await, b"\x03ROLLBACK; SET @c = NULL");
+                assert_eq!(server.command().await, b"\x03ROLLBACK; SET @b = NULL, @c = NULL");
                 say(&mut server, &ok(2)).await;
             }
         };
         let (inserted, ()) = both(rows.insert(&mut session, Existing::Refuse), answers).await;
-        let at_commit = failing == 1 && done == 2;
+        let at_commit = failing == 1 && done >= 2;
         assert_eq!(is_lost(&inserted), at_commit, "statement {done} of packet {failing}: {inserted:?}");
         assert!(at_commit || matches!(inserted, Err(Failure::Again { .. })), "{inserted:?}");
     }

@@ -151,7 +151,7 @@ pub trait Session: Send + 'static {
 
     /// One transaction of these changes, in order; answers how many rows they changed in all.
     async fn transaction(&mut self, dialect: &Dialect, guard: Guard, changes: &[Query]) -> Result<u64, Failure> {
-        self.run("BEGIN").await?;
+        self.run(self.begin()).await?;
         match self.changes(dialect, guard, changes).await {
             Ok(rows) => {
                 self.run("COMMIT").await.map_err(Failure::at_commit)?;
@@ -164,6 +164,11 @@ pub trait Session: Send + 'static {
                 Err(at_rollback) => Err(at_rollback.at_commit()),
             },
         }
+    }
+
+    /// The text that begins a [`transaction`](Session::transaction).
+    fn begin(&self) -> &'static str {
+        "BEGIN"
     }
 
     /// The inside of [`transaction`](Session::transaction).
