@@ -88,3 +88,23 @@ async fn postgresql_is_spoken_to_over_tls_and_its_certificate_is_checked() {
     let expired = Postgres::private_with_tls(&ended);
     assert_refusals(&server.url("named"), &ca, &expired.url("named"), &ended.authority()).await;
 }
+
+/// A certificate without extensions will do where nobody is asked whose it is; where somebody is, it is refused by name.
+async fn assert_version_1(url: &str, ca: &Path) {
+    start(&format!("{url}?sslmode=require")).await.unwrap();
+    for mode in ["verify-ca", "verify-full"] {
+        let checked = format!("{url}?sslmode={mode}&ca={}", ca.display());
+        let refused = start(&checked).await.expect_err(&checked);
+        assert!(refused.contains("it has to be of X.509 version 3"), "{checked}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_version_1_will_do_for_encryption_alone() {
+    let certificate = Certificate::of_version_1();
+    let server = MariaDb::private_with_tls(&certificate);
+    server.execute("CREATE DATABASE old");
+    assert_version_1(&server.url("old"), &certificate.authority()).await;
+    let server = Postgres::private_with_tls(&certificate);
+    assert_version_1(&server.url("old"), &certificate.authority()).await;
+}

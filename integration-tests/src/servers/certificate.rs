@@ -31,6 +31,22 @@ impl Certificate {
         Self::valid_for("0")
     }
 
+    /// The same, whose server's certificate is of X.509 version 1: it has no extensions.
+    ///
+    /// # Panics
+    ///
+    /// Without `openssl`.
+    pub fn of_version_1() -> Self {
+        let this = Self::new();
+        let files = |version: &'static [&'static str]| {
+            let files = [("-in", "request"), ("-CA", "ca.pem"), ("-CAkey", "ca.key"), ("-out", "cert.pem")];
+            this.try_openssl(&[&["x509", "-req", "-CAcreateserial", "-days", "2"], version].concat(), &files)
+        };
+        // From OpenSSL 3.2 on it is of version 3 unless this is said, which older ones do not know.
+        files(&["-x509v1"]).or_else(|_| files(&[])).unwrap_or_else(|error| panic!("{error}"));
+        this
+    }
+
     fn valid_for(days: &str) -> Self {
         let this = Self { scratch: Scratch::new() };
         let key = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-batch"];
@@ -54,12 +70,16 @@ impl Certificate {
     }
 
     fn openssl(&self, words: &[&str], files: &[(&str, &str)]) {
+        self.try_openssl(words, files).unwrap_or_else(|error| panic!("openssl: {error}"));
+    }
+
+    fn try_openssl(&self, words: &[&str], files: &[(&str, &str)]) -> Result<String, String> {
         let mut command = Command::new("openssl");
         command.args(words);
         for (option, file) in files {
             command.arg(option).arg(self.scratch.join(file));
         }
-        process::output(&mut command);
+        process::try_output(&mut command)
     }
 
     /// The authority, for who checks.

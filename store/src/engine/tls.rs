@@ -8,6 +8,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::error::StoreError;
@@ -63,23 +64,22 @@ impl TlsOptions {
     /// # Errors
     /// [`StoreError::Refused`] if the file of authorities cannot be read.
     pub(crate) fn rustls(&self) -> Result<Option<ClientConfig>, StoreError> {
-        let name_checked = match self.mode {
+        let asked = match self.mode {
             TlsMode::Disable => return Ok(None),
-            TlsMode::Require => return self.lenient(Asked::Nobody).map(Some),
-            TlsMode::VerifyCa => false,
-            TlsMode::VerifyFull => true,
+            TlsMode::Require => Asked::Nobody,
+            TlsMode::VerifyCa => Asked::Authority(self.webpki()?),
+            TlsMode::VerifyFull => Asked::Name(self.webpki()?),
         };
-        let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(self.roots()?), provider())
+        self.config(Arc::new(Verifier { asked, provider: provider() })).map(Some)
+    }
+
+    fn webpki(&self) -> Result<Arc<WebPkiServerVerifier>, StoreError> {
+        WebPkiServerVerifier::builder_with_provider(Arc::new(self.roots()?), provider())
             .build()
-            .map_err(|error| refused(format!("the TLS authorities cannot be used: {error}")))?;
-        if name_checked { self.config(webpki) } else { self.lenient(Asked::Authority(webpki)) }.map(Some)
+            .map_err(|error| refused(format!("the TLS authorities cannot be used: {error}")))
     }
 
-    fn lenient(&self, asked: Asked) -> Result<ClientConfig, StoreError> {
-        self.config(Arc::new(Lenient { asked, provider: provider() }))
-    }
-
-    fn config(&self, verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, StoreError> {
+    fn config(&self, verifier: Arc<Verifier>) -> Result<ClientConfig, StoreError> {
         Ok(ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| refused(format!("TLS cannot be set up: {error}")))?
@@ -115,9 +115,9 @@ fn refused(detail: String) -> StoreError {
     StoreError::Refused { detail }
 }
 
-/// A verifier that asks less of a certificate than rustls' own. That the server holds its key is always checked.
+/// A verifier that asks no more of a certificate than it is told to, where rustls' own asks all.
 #[derive(Debug)]
-struct Lenient {
+struct Verifier {
     asked: Asked,
     provider: Arc<CryptoProvider>,
 }
@@ -125,13 +125,25 @@ struct Lenient {
 /// Who is asked whether a certificate will do.
 #[derive(Debug)]
 enum Asked {
-    /// `require`: nobody.
+    /// `require`: nobody. That the server holds the certificate's key is not checked either: whoever is in between has a
+    /// key and a certificate of his own. And it could not be of a certificate that webpki does not read, as one of X.509
+    /// version 1, which the servers' own instructions make.
     Nobody,
     /// `verify-ca`: its authority. Any name will do.
     Authority(Arc<WebPkiServerVerifier>),
+    /// `verify-full`: its authority, and whether it is for the name.
+    Name(Arc<WebPkiServerVerifier>),
 }
 
-impl ServerCertVerifier for Lenient {
+/// What is said of a certificate that webpki does not read, in place of its own word for that.
+fn readable(certificate: &CertificateDer<'_>) -> Result<(), rustls::Error> {
+    ParsedCertificate::try_from(certificate).map(drop).map_err(|error| {
+        let cause = "it has to be of X.509 version 3, as `openssl x509 -req -extfile ..` makes them";
+        rustls::Error::General(format!("the server's certificate cannot be checked: {cause} ({error})"))
+    })
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -140,15 +152,17 @@ impl ServerCertVerifier for Lenient {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let webpki = match &self.asked {
+        let (webpki, any_name) = match &self.asked {
             Asked::Nobody => return Ok(ServerCertVerified::assertion()),
-            Asked::Authority(webpki) => webpki,
+            Asked::Authority(webpki) => (webpki, true),
+            Asked::Name(webpki) => (webpki, false),
         };
+        readable(end_entity)?;
         // The name is checked after the chain, so that a wrong name means that the chain holds.
         match webpki.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
+            )) if any_name => Ok(ServerCertVerified::assertion()),
             other => other,
         }
     }
@@ -159,6 +173,9 @@ impl ServerCertVerifier for Lenient {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        if matches!(self.asked, Asked::Nobody) {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
         rustls::crypto::verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
@@ -168,6 +185,9 @@ impl ServerCertVerifier for Lenient {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        if matches!(self.asked, Asked::Nobody) {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
         rustls::crypto::verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
