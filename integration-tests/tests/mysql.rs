@@ -61,6 +61,35 @@ async fn a_mysql_that_asks_for_a_password_is_logged_in_to_with_its_key_and_over_
     server.execute(&format!("DROP USER {user}@'127.0.0.1'"));
 }
 
+#[tokio::test]
+async fn thousands_of_names_are_looked_up_and_the_table_is_not_read() {
+    const ROWS: u32 = 60_000;
+    let Some(server) = Mysql::private() else {
+        settings::skipped("there is no MySQL here");
+        return;
+    };
+    server.execute("CREATE DATABASE cells");
+    let proxy = Builder::new().topology(SHARDS, None).cluster("y", &server.url("cells")).build().start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    server.execute(&format!(
+        "SET cte_max_recursion_depth = {ROWS}; USE cells; INSERT INTO trips_1 (added_id, shard, kind, def, ref_key, \
+         created_at, token, row_key, column_key, body) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n \
+         WHERE i < {ROWS}) SELECT i, 0, 0, 1, 1, 1, 1, CONCAT('row-', i), 'BASE', CONCAT('\"', REPEAT('x', 600), '\"') FROM n; \
+         ANALYZE TABLE trips_1"
+    ));
+    let names: Vec<String> = (1..=8000).map(|i| format!("('row-{}', 'BASE', 1)", i * 7)).collect();
+    let select = format!("SELECT row_key FROM trips WHERE (row_key, column_key, ref_key) IN ({})", names.join(", "));
+    let scanned = || -> u32 {
+        let status = server.execute("SHOW GLOBAL STATUS LIKE 'Handler_read_rnd_next'");
+        status.split_whitespace().last().and_then(|rows| rows.parse().ok()).expect("a number")
+    };
+    let before = scanned();
+    assert_eq!(client::rows::<String>(&mut conn, &select).await.len(), names.len());
+    let rows = scanned() - before;
+    assert!(rows < ROWS / 2, "{rows} rows were read one after the other");
+}
+
 /// A client of MySQL's, for a proxy.
 fn ask(program: &PathBuf, proxy: &Proxy) -> Command {
     let mut command = Command::new(program);

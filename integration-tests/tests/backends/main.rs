@@ -4,6 +4,7 @@
 
 mod demoted;
 mod down;
+mod inherited;
 mod killed;
 mod meta_store;
 mod standbys;
