@@ -47,14 +47,19 @@ pub(super) fn of_statement(error: &WireError) -> Failure {
 fn of_server(error: &ServerError) -> Failure {
     let detail = error.to_string();
     match error.code {
+        // By ProxySQL: it has lost its connection to the server, or to the node, whichever statement it was at.
+        2006 | 2013 | 2055 | 9001..=9020 => Failure::Lost { detail },
+        // A node of a Galera cluster that is none now, as one that joins. The next connection may lead to another node.
+        1047 => Failure::Store(StoreError::Unavailable { reason: Reason::Statement, detail }),
         // Shutdown, killed, aborted, gone idle for too long: the connection ends behind these.
         1053 | 1077 | 1079 | 1080 | 1152 | 1159 | 1161 | 1184 | 1927 | 3169 | 4031 => Failure::Lost { detail },
         1062 | 1586 => Failure::Duplicate,
         // The head let nothing in: there is no id to be had.
         1048 => Failure::Stale,
         1205 => Failure::Again { reason: Reason::Lock, detail },
-        // A deadlock; "record has changed since last read" of MariaDB's snapshot isolation.
-        1213 | 1020 => Failure::Again { reason: Reason::Statement, detail },
+        // A deadlock; "record has changed since last read" of MariaDB's snapshot isolation; a statement that has to be prepared
+        // anew, and a table that was altered.
+        1213 | 1020 | 1615 | 1412 => Failure::Again { reason: Reason::Statement, detail },
         1969 | 3024 | 1317 => Failure::Store(StoreError::Timeout { reason: Reason::Statement, detail }),
         1146 | 1049 | 1932 => Failure::Store(no_table(&error.message)),
         // Rights that are missing.
@@ -124,5 +129,17 @@ mod tests {
         assert!(matches!(server(1053, "Server shutdown in progress"), Failure::Lost { .. }));
         assert!(matches!(server(1213, "Deadlock found"), Failure::Again { reason: Reason::Statement, .. }));
         assert!(matches!(server(1205, "Lock wait timeout"), Failure::Again { reason: Reason::Lock, .. }));
+        for code in [2006, 2013, 2055, 9001, 9020] {
+            assert!(matches!(server(code, "of a proxy in between"), Failure::Lost { .. }), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_is_of_this_node_and_now_is_told_from_a_defect() {
+        let node = server(1047, "WSREP has not yet prepared node for application use");
+        assert!(matches!(node, Failure::Store(StoreError::Unavailable { .. })));
+        for code in [1615, 1412] {
+            assert!(matches!(server(code, "again"), Failure::Again { reason: Reason::Statement, .. }), "{code}");
+        }
     }
 }

@@ -84,7 +84,7 @@ impl MysqlSession {
             Returning::IfKnown => maria && numbers(&version) >= [10, 5, 0],
             Returning::Never => false,
         };
-        let mark = Mark { number: i64::from(connection.id()), nonce: nonce.into() };
+        let mark = Mark { number: facts.number, nonce: nonce.into() };
         Ok(Self {
             connection,
             statements: HashMap::default(),

@@ -20,6 +20,8 @@ pub(super) struct Facts {
     pub(super) tables: i64,
     /// Whether the session holds the lock of its nonce.
     pub(super) marked: bool,
+    /// The server's number of the session. What is greeted with may be another, of something in between.
+    pub(super) number: i64,
 }
 
 pub(super) async fn set_up(
@@ -43,8 +45,10 @@ pub(super) async fn set_up(
                 Value::Int(server),
                 Value::Int(sequence),
                 Value::Int(tables),
+                Value::Int(number),
             ],
         ) => Ok(Facts {
+            number: *number,
             packet: usize::try_from(*packet).unwrap_or(usize::MAX),
             risk: risk(maria, *flush, *log_bin != 0, *sync_binlog),
             marked: *locked == Value::Int(1),
@@ -87,7 +91,7 @@ fn facts(maria: bool, nonce: &str) -> String {
         "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, @@log_bin, @@sync_binlog, \
          GET_LOCK('{nonce}', 0), CAST(UNIX_TIMESTAMP() AS SIGNED) - \
          CAST((SELECT VARIABLE_VALUE FROM {status} WHERE VARIABLE_NAME = 'UPTIME') AS SIGNED), CAST(@@server_id AS SIGNED), CAST(CONV(SUBSTRING(UUID(), 20, 4), 16, 10) AS SIGNED), \
-         ({TABLES})"
+         ({TABLES}), CAST(CONNECTION_ID() AS SIGNED)"
     )
 }
 

@@ -29,12 +29,15 @@ async fn started(lock: &[u8]) -> (Result<MysqlSession, StoreError>, Server) {
         assert!(server.command().await.starts_with(b"\x03SET NAMES"));
         server.send(&[OK]).await;
         assert!(server.command().await.starts_with(b"\x03SELECT @@max_allowed_packet"));
-        let facts =
-            [text(&["16777216", "1", "0", "1"]), lock.to_vec(), text(&["1795991915", "7", "45675", "1795990000"])]
-                .concat();
+        let facts = [
+            text(&["16777216", "1", "0", "1"]),
+            lock.to_vec(),
+            text(&["1795991915", "7", "45675", "1795990000", "41"]),
+        ]
+        .concat();
         let (number, end) = (column(8), end(KIND, 2));
-        let columns = [number.as_slice(); 9];
-        server.send(&[&[[9].as_slice()], columns.as_slice(), &[facts.as_slice(), &end]].concat()).await;
+        let columns = [number.as_slice(); 10];
+        server.send(&[&[[10].as_slice()], columns.as_slice(), &[facts.as_slice(), &end]].concat()).await;
     };
     let connecting = |e| error::of_connecting(&e, "cells");
     let start = MysqlSession::start(connection, &timeouts, Returning::IfKnown, connecting);
@@ -44,7 +47,9 @@ async fn started(lock: &[u8]) -> (Result<MysqlSession, StoreError>, Server) {
 
 async fn session() -> (MysqlSession, Server) {
     let (session, server) = started(&text(&["1"])).await;
-    (session.unwrap(), server)
+    let session = session.unwrap();
+    assert_eq!(session.mark().number, 41, "the server's, not that of the greeting");
+    (session, server)
 }
 
 /// Whether the pool would give the session to somebody else.

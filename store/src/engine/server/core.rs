@@ -194,6 +194,15 @@ impl<D: Driver> Core<D> {
                 tracing::debug!(store = %self.name, %detail, "connection lost, reading again");
                 Ok(false)
             }
+            // Nobody is in the way of a read: what it was prepared for has changed.
+            Failure::Again { reason: Reason::Statement, .. } if again => {
+                self.sessions.retried(operation);
+                Ok(false)
+            }
+            Failure::Store(StoreError::Unavailable { .. }) => {
+                self.sessions.forget_idle();
+                Err(unsettled(failure))
+            }
             Failure::Lost { .. }
             | Failure::Duplicate
             | Failure::Stale

@@ -276,12 +276,13 @@ impl<M: Driver> Sessions<M> {
 
     /// Gives the session back if the server answered: after that it is idle, whatever the answer was. If the server is
     /// read-only, the session and all others that are idle are closed: it may be one that was demoted, which must not be read
-    /// from either, and the next session may reach the server that took over. A right that is missing is no sign of that. If a
-    /// table is missing that every store has, another store may soon be loaded in its place, which sessions are to be opened to.
+    /// from either, and the next session may reach the server that took over. So they are if it cannot be used now, as a node
+    /// that is still joining its cluster. A right that is missing is no sign of that. If a table is missing that every store has,
+    /// another store may soon be loaded in its place, which sessions are to be opened to.
     pub(crate) fn give_back_answered(&self, lease: Lease<M>, failure: &Failure) {
         match failure {
             Failure::Lost { .. } => drop(lease),
-            Failure::ReadOnly { .. } => {
+            Failure::ReadOnly { .. } | Failure::Store(StoreError::Unavailable { .. }) => {
                 drop(lease);
                 self.forget_idle();
             }
@@ -371,7 +372,8 @@ mod tests {
         sessions.give_back_answered(two().await, &no_table("trips_1"));
         assert_eq!(sessions.state().size, 2, "a dropped table says nothing of the others");
         let detail = "the server is running with --read-only".to_owned();
-        for failure in [Failure::ReadOnly { detail }, no_table("cg_head"), no_table("cells.*")] {
+        let away = Failure::Store(StoreError::Unavailable { reason: Reason::Statement, detail: detail.clone() });
+        for failure in [Failure::ReadOnly { detail }, away, no_table("cg_head"), no_table("cells.*")] {
             sessions.give_back_answered(two().await, &failure);
             assert_eq!(sessions.state().size, 0, "{failure:?}");
         }

@@ -49,6 +49,13 @@ pub(in crate::engine::mysql) struct Prepared {
     types: Vec<u8>,
 }
 
+impl Prepared {
+    /// Has the types of the parameters sent with the next execution: one that failed may have been refused unread.
+    fn forget_types(&mut self) {
+        self.types.clear();
+    }
+}
+
 /// A parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine::mysql) enum Argument<'a> {
@@ -100,11 +107,6 @@ pub(in crate::engine::mysql) enum Ended {
 impl Connection {
     pub(super) fn new(channel: Channel, shape: Shape, id: u32) -> Self {
         Self { channel, shape, id, busy: false, columns: Vec::new() }
-    }
-
-    /// The server's number of the connection.
-    pub(in crate::engine::mysql) fn id(&self) -> u32 {
-        self.id
     }
 
     /// Whether it can take a command.
@@ -191,6 +193,9 @@ impl Connection {
         let mut columns = std::mem::take(&mut statement.columns);
         let ended = self.answer(Protocol::Binary, &mut columns, sink).await;
         statement.columns = columns;
+        if ended.is_err() {
+            statement.forget_types();
+        }
         ended
     }
 
@@ -228,7 +233,11 @@ impl Connection {
             let answered = match command {
                 Command::Text(_) => self.read_answer(Protocol::Text, &mut columns, sink).await,
                 Command::Prepared(statement, _) => {
-                    self.read_answer(Protocol::Binary, &mut statement.columns, sink).await
+                    let answered = self.read_answer(Protocol::Binary, &mut statement.columns, sink).await;
+                    if answered.is_err() {
+                        statement.forget_types();
+                    }
+                    answered
                 }
             };
             match answered {

@@ -179,7 +179,7 @@ async fn ask(
 async fn an_answer_is_read_in_every_shape_servers_give_it() {
     for kind in [Kind::Old, Kind::NoEof, Kind::KnownColumns] {
         let (mut connection, mut server) = connected(kind).await;
-        assert_eq!(connection.id(), 42);
+        assert!(format!("{connection:?}").contains("id: 42"), "{connection:?}");
         let header: &[u8] = if kind == Kind::KnownColumns { &[2, 1] } else { &[2] };
         let (number, name) = (column(8), column(0xfd));
         let (first, last) = (end(kind, 2 | 8), end(kind, 2));
@@ -348,6 +348,27 @@ async fn columns_and_types_that_are_known_are_not_sent_again() {
     ended.unwrap();
     drop(connection);
     assert_eq!(server.command().await, b"\x01");
+}
+
+#[tokio::test]
+async fn behind_an_execution_that_failed_types_are_sent_again() {
+    let (mut connection, mut server) = connected(Kind::KnownColumns).await;
+    let (statement, ()) = tokio::join!(connection.prepare("SELECT ?"), prepared(&mut server));
+    let mut statement = statement.unwrap();
+    let row = [&[0, 0][..], &7i64.to_le_bytes()].concat();
+    for fails in [true, false] {
+        let answer = async {
+            assert!(server.command().await.ends_with(b"\0\x01\xfc\0\x01k"), "with their types");
+            if fails {
+                server.send(&[&error(1047, "WSREP has not yet prepared node for application use")]).await;
+            } else {
+                server.send(&[&[1, 1], &column(8), &row, &end(Kind::KnownColumns, 2)]).await;
+            }
+        };
+        let (given, mut values) = (Given(&[Argument::Bytes(b"k")]), Values::default());
+        let (ended, ()) = tokio::join!(connection.execute(&mut statement, &given, &mut values), answer);
+        assert_eq!(ended.is_err(), fails, "{ended:?}");
+    }
 }
 
 #[tokio::test]
