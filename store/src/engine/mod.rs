@@ -3,6 +3,7 @@
 //! What a statement says is in `sql`, what an existing cell means for a write is in `settle`; an engine adds how to
 //! reach its database, how to keep the log head (C1 of docs/ARCHITECTURE.md), and how to tell its failures apart.
 
+pub(crate) mod addresses;
 pub mod dsn;
 pub mod memory;
 pub mod mysql;

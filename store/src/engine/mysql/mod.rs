@@ -123,6 +123,7 @@ impl MysqlDriver {
             password: dsn.password.as_ref().map_or("", Password::expose),
             database,
             encryption: &self.encryption,
+            connect: self.timeouts.connect,
         };
         Connection::open(&target).await
     }

@@ -21,6 +21,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
 
 use crate::backend::Timeouts;
+use crate::engine::addresses::addresses;
 use crate::engine::dsn::{Dsn, ServerKind};
 use crate::engine::server::driver::Driver;
 use crate::engine::server::{Server, ServerOptions};
@@ -81,13 +82,26 @@ impl PostgresDriver {
 
     async fn open(&self, database: &str) -> Result<PostgresSession, StoreError> {
         let mut config = Config::new();
+        let host = &self.dsn.host;
+        // A directory has the server's socket.
+        let connect = if host.starts_with('/') {
+            config.host(host);
+            self.timeouts.connect
+        } else {
+            let (addresses, each) = addresses(host, self.dsn.port, self.timeouts.connect)
+                .await
+                .map_err(|e| StoreError::Unavailable { reason: Reason::Connect, detail: format!("{host}: {e}") })?;
+            for address in addresses {
+                config.host(host).hostaddr(address.ip());
+            }
+            each
+        };
         config
-            .host(&self.dsn.host)
             .port(self.dsn.port)
             .user(&self.dsn.user)
             .dbname(database)
             .application_name("cellgate")
-            .connect_timeout(self.timeouts.connect)
+            .connect_timeout(connect)
             .keepalives_idle(Duration::from_secs(30))
             .ssl_mode(if self.tls.is_some() { SslMode::Require } else { SslMode::Disable });
         if let Some(password) = &self.dsn.password {

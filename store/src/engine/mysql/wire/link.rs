@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::engine::addresses::{addresses, connect_to_one};
+
 /// How long a connection may be silent before the kernel asks whether the other side is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
@@ -26,9 +28,10 @@ pub(super) enum Link {
 }
 
 impl Link {
-    /// Connects to an address.
-    pub(super) async fn connect(host: &str, port: u16) -> io::Result<Self> {
-        let stream = TcpStream::connect((host, port)).await?;
+    /// Connects to one of the addresses of a host, all of which are tried within this time.
+    pub(super) async fn connect(host: &str, port: u16, within: Duration) -> io::Result<Self> {
+        let (addresses, each) = addresses(host, port, within).await?;
+        let stream = connect_to_one(&addresses, each).await?;
         stream.set_nodelay(true)?;
         SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
         Ok(Self::Plain(stream))

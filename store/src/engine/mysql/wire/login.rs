@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -24,6 +25,8 @@ pub(in crate::engine::mysql) struct Target<'a> {
     /// The database to be in; it must exist.
     pub(in crate::engine::mysql) database: Option<&'a str>,
     pub(in crate::engine::mysql) encryption: &'a Encryption,
+    /// How long connecting may take.
+    pub(in crate::engine::mysql) connect: Duration,
 }
 
 /// Whether the way is encrypted.
@@ -100,7 +103,7 @@ impl Connection {
     /// # Errors
     /// Of the network, of the server, and [`WireError::Login`] for what we do not do.
     pub(in crate::engine::mysql) async fn open(target: &Target<'_>) -> Result<Self, WireError> {
-        Self::over(Link::connect(target.host, target.port).await?, target).await
+        Self::over(Link::connect(target.host, target.port, target.connect).await?, target).await
     }
 
     /// Logs in over a link.

@@ -134,6 +134,7 @@ fn target() -> Target<'static> {
         password: "secret",
         database: Some("d"),
         encryption: &Encryption::None,
+        connect: std::time::Duration::ZERO,
     }
 }
 
