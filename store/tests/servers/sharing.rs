@@ -153,9 +153,10 @@ pub async fn of_a_shared_write_in_several_transactions_each_is_told_its_own_fate
     relay.up();
     // What is too long for the server fails alone, wherever it is.
     if store.database.dsn.kind == ServerKind::Mysql {
-        let quotes = format!("\"{}\"", "'".repeat(limits::BODY_BYTES - 2));
-        let quotes = store.group(PutMode::Explicit, &[("b", 2, &quotes)]);
-        let outcomes = proxy.put(EPOCH, &[long("a", 2, "-"), quotes, long("c", 2, "-")]).await.unwrap();
+        let mut longer = store.group(PutMode::Explicit, &[("b", 2, "1")]);
+        let body = format!("\"{}\"", "x".repeat(limits::BODY_BYTES + 64 * 1024));
+        longer.cells[0].body = cellgate_schemaless::Body::from_store(body.into_bytes());
+        let outcomes = proxy.put(EPOCH, &[long("a", 2, "-"), longer, long("c", 2, "-")]).await.unwrap();
         assert!(all_new(&outcomes[0]) && all_new(&outcomes[2]), "{outcomes:?}");
         assert!(matches!(outcomes[1], PutOutcome::Failed(StoreError::TooLarge { .. })), "{outcomes:?}");
     }

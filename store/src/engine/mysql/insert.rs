@@ -22,6 +22,9 @@ pub(super) const CLOCK: &str = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)
 /// Longest packet, in bytes, unless a single row is longer.
 const PACKET_BYTES: usize = 1024 * 1024;
 
+/// Shorter than this are commands that are sent together ([`Connection::pipeline`](super::wire::Connection::pipeline)).
+const FRAME_BYTES: usize = 0xff_ffff;
+
 /// Room for what stands behind the last row of a packet.
 const TAIL_BYTES: usize = 256;
 
@@ -76,7 +79,12 @@ impl<'a> Batch<'a> {
         let bytes: usize = rows.iter().map(row_size).sum();
         // Rows that are repeated are never longer than the last one.
         let last = rows.last().map_or(0, row_size) * (room(rows.len()) - rows.len());
-        let fits = rows.len() <= BATCH_ROWS && bytes + last + PREFIX_BYTES < PACKET_BYTES.min(longest);
+        let shares = rows.len() <= BATCH_ROWS && bytes + last + PREFIX_BYTES < PACKET_BYTES.min(longest);
+        // In a text each quote takes two bytes, and a parameter goes as it is.
+        let alone = rows.len() == 1
+            && bytes + TAIL_BYTES + PREFIX_BYTES > longest
+            && bytes - quotes(rows[0].body.as_bytes()) + PREFIX_BYTES < longest.min(FRAME_BYTES);
+        let fits = shares || alone;
         let alike = rows.iter().all(|row| row.table.id == table.id);
         (fits && alike && existing == Existing::Keep).then_some(Self { rows, table })
     }
@@ -176,7 +184,7 @@ impl Plan {
         for (i, row) in rows.iter().enumerate() {
             let size = row_size(row);
             if size + TAIL_BYTES + PREFIX_BYTES > longest {
-                return Err(Failure::Store(StoreError::TooLarge { bytes: row.body.as_bytes().len(), max: longest }));
+                return Err(Failure::Store(StoreError::TooLarge { bytes: size, max: longest }));
             }
             if table.is_some() && packet.text.len() + size + TAIL_BYTES > PACKET_BYTES.min(longest) {
                 close(&mut packet);
@@ -229,11 +237,16 @@ fn open(packet: &mut Packet, table: &TableRef) {
     packet.statements += 1;
 }
 
+/// How many quotes there are.
+fn quotes(body: &[u8]) -> usize {
+    // Searched at once, counted only if there is something to count: most JSON has none.
+    if body.contains(&b'\'') { body.iter().filter(|b| **b == b'\'').count() } else { 0 }
+}
+
 /// At least as many bytes as the row takes.
 fn row_size(row: &NewRow<'_>) -> usize {
     let body = row.body.as_bytes();
-    // Searched at once, counted only if there is something to count: most JSON has none.
-    let quotes = if body.contains(&b'\'') { body.iter().filter(|b| **b == b'\'').count() } else { 0 };
+    let quotes = quotes(body);
     let keys = row.triple.row.as_bytes().len() + row.triple.column.as_bytes().len();
     body.len() + quotes + 2 * keys + 160
 }
@@ -356,6 +369,7 @@ impl Sink for Placing<'_> {
 
 #[cfg(test)]
 mod tests {
+    use cellgate_schemaless::limits::BODY_BYTES;
     use cellgate_schemaless::{Body, ColumnKey, RefKey, RowKey, ShardId, TableId, Token, Triple};
 
     use super::*;
@@ -431,6 +445,21 @@ mod tests {
         let small = Body::from_store(&b"{}"[..]);
         let rows = [new(&first, &triple, &small), new(&second, &triple, &small)];
         assert!(Batch::new(&rows, Existing::Keep, LONGEST).is_none());
+    }
+
+    #[test]
+    fn a_row_that_is_too_long_for_a_text_goes_alone_and_as_it_is() {
+        let (table, triple) = (TableRef::new("a", TableId(1), 1), named("k"));
+        let quoted = Body::from_store(vec![b'\''; BODY_BYTES]);
+        let row = new(&table, &triple, &quoted);
+        let mariadb = 16 * 1024 * 1024;
+        assert!(Batch::new(&[row], Existing::Keep, mariadb).is_some());
+        assert!(Batch::new(&[row, row], Existing::Keep, mariadb).is_none());
+        assert!(Batch::new(&[row], Existing::Refuse, mariadb).is_none());
+        assert!(Batch::new(&[row], Existing::Keep, BODY_BYTES).is_none(), "the server does not take it");
+        assert!(Batch::new(&[row], Existing::Keep, 64 * 1024 * 1024).is_none(), "a text will do");
+        let plain = Body::from_store(vec![b'1'; BODY_BYTES]);
+        assert!(Batch::new(&[new(&table, &triple, &plain)], Existing::Keep, mariadb).is_none(), "a text will do");
     }
 
     #[test]
