@@ -102,7 +102,7 @@ pub enum Reason {
     Statement,
     /// Waiting for a lock.
     Lock,
-    /// Waiting in a queue of ours.
+    /// Waiting in a queue of ours, or for a server that takes no more connections.
     Queue,
 }
 

@@ -15,6 +15,8 @@ pub(super) fn of_connecting(error: &WireError, database: &str) -> StoreError {
         WireError::Server(server) => match server.code {
             // Unknown database: to whoever asks, none of its tables exists.
             1049 => no_database(database),
+            // No place for one more connection, of anybody or of this user.
+            1040 | 1203 | 1226 => StoreError::Unavailable { reason: Reason::Queue, detail: server.to_string() },
             // Wrong user, password or rights; an account that is locked, or whose password has expired.
             1044 | 1045 | 1698 | 2059 | 1820 | 1862 | 3118 | 4151 => StoreError::Refused { detail: server.to_string() },
             _ => unavailable(),

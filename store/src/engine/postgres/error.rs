@@ -12,6 +12,8 @@ pub(super) fn of_connecting(error: &Error, database: &str) -> StoreError {
     match error.code().map(|code| code.code()) {
         // Unknown database: to whoever asks, none of its tables exists.
         Some("3D000") => no_database(database),
+        // No place for one more connection.
+        Some("53300") => StoreError::Unavailable { reason: Reason::Queue, detail },
         Some(code) if code.starts_with("28") || code == "42501" => StoreError::Refused { detail },
         Some(_) | None => StoreError::Unavailable { reason: Reason::Connect, detail },
     }

@@ -14,7 +14,7 @@ use crate::engine::server::core::size;
 use crate::engine::server::driver::{
     Cells, Driver, Existing, Failure, Holds, Mark, NewRow, PassOver, Place, Session, Start,
 };
-use crate::error::StoreError;
+use crate::error::{Reason, StoreError};
 use crate::sql::{Dialect, MYSQL, POSTGRES, Query};
 use crate::sync::lock;
 
@@ -74,6 +74,8 @@ pub(crate) struct Script {
     pub(crate) idle_hang: AtomicBool,
     /// No session is ever opened.
     pub(crate) opens_none: AtomicBool,
+    /// The server takes no more connections than there are.
+    pub(crate) is_full: AtomicBool,
 }
 
 /// Answers of one kind.
@@ -146,6 +148,10 @@ impl Manager for FakeDriver {
     async fn create(&self) -> Result<FakeSession, StoreError> {
         if self.0.opens_none.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
+        }
+        if self.0.is_full.load(Ordering::SeqCst) {
+            let detail = "too many connections".to_owned();
+            return Err(StoreError::Unavailable { reason: Reason::Queue, detail });
         }
         let mut opened = lock(&self.0.opened);
         *opened += 1;

@@ -13,6 +13,7 @@ use deadpool::Runtime;
 use deadpool::managed::{Hook, HookError, Object, Pool, PoolError, QueueMode, TimeoutType, Timeouts as PoolTimeouts};
 use tokio::runtime::Handle;
 use tokio::sync::MutexGuard;
+use tokio::time::Instant;
 
 use crate::backend::Identity;
 use crate::engine::server::ServerOptions;
@@ -21,6 +22,12 @@ use crate::engine::server::identity::{Expected, check_new};
 use crate::engine::server::monitor::Monitor;
 use crate::error::{Reason, StoreError};
 use crate::sync::lock;
+
+/// How long a server that takes no more connections is not asked for another one.
+const FULL: Duration = Duration::from_millis(500);
+
+/// How often it is looked meanwhile whether a session was given back.
+const FULL_LOOK: Duration = Duration::from_millis(5);
 
 /// The sessions to one server.
 pub(crate) struct Sessions<M: Driver> {
@@ -191,8 +198,40 @@ impl<M: Driver> Sessions<M> {
         self.lease_within(self.queue).await
     }
 
-    /// The same, waiting for so long for a place in the pool.
+    /// The same, waiting for so long for a place in the pool. A place is of no use while the server takes no more connections: of
+    /// those that the pool has got, one is waited for for as long.
     pub(crate) async fn lease_within(&self, queue: Duration) -> Result<Lease<M>, StoreError> {
+        let is_full =
+            |leased: &_| matches!(leased, Err::<Lease<M>, _>(StoreError::Unavailable { reason: Reason::Queue, .. }));
+        let mut leased = self.lease_once(queue).await;
+        if is_full(&leased) {
+            let until = Instant::now() + queue;
+            while is_full(&leased) && self.free_soon(until).await {
+                leased = self.lease_once(until.saturating_duration_since(Instant::now())).await;
+            }
+        }
+        leased
+    }
+
+    /// Waits until a session may be had without another connection, or it is worth trying to open one. `false` if the pool has
+    /// none, or not until then.
+    async fn free_soon(&self, until: Instant) -> bool {
+        let again = Instant::now() + FULL;
+        loop {
+            let status = self.pool.status();
+            let now = Instant::now();
+            if status.size == 0 || now >= until {
+                return false;
+            }
+            if status.available > 0 || now >= again {
+                return true;
+            }
+            tokio::time::sleep(FULL_LOOK).await;
+        }
+    }
+
+    /// The same, asked once.
+    async fn lease_once(&self, queue: Duration) -> Result<Lease<M>, StoreError> {
         let waits = PoolTimeouts { wait: Some(queue), ..self.pool.timeouts() };
         let mut got = pin!(self.pool.timeout_get(&waits));
         // As a rule it is idle and was used a moment ago.

@@ -26,6 +26,27 @@ async fn a_session_with_an_answer_that_was_not_read_to_its_end_is_not_used_again
     assert_eq!(bench.script.asked(), [Asked::Cells(1), Asked::Cells(2), Asked::Cells(3)]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn while_the_server_takes_no_more_connections_one_that_is_given_back_is_waited_for() {
+    let bench = Bench::new(Timeouts::default());
+    let sessions = &bench.core.sessions;
+    let used = sessions.lease().await.unwrap();
+    bench.script.is_full.store(true, Ordering::SeqCst);
+    let given_back = async {
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        used.give_back();
+    };
+    let (lease, ()) = tokio::join!(sessions.lease(), given_back);
+    let used = lease.unwrap();
+    let error = sessions.lease().await.err().expect("nothing is given back");
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+    // Where none is in use none is waited for.
+    drop(used);
+    let began = tokio::time::Instant::now();
+    assert!(sessions.lease().await.is_err());
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
 #[tokio::test]
 async fn a_lease_that_is_not_given_back_ends_its_session() {
     let bench = Bench::new(Timeouts::default());
