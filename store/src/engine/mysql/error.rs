@@ -116,8 +116,8 @@ mod tests {
         for (code, message) in [
             (1290, "The MariaDB server is running with the --read-only option so it cannot execute this statement"),
             (1836, "Running in read-only mode"),
-            (1690, "BIGINT UNSIGNED value is out of range in '~0 + (instr('0OFF',@@read_only) = 0)'"),
-            (1690, "BIGINT UNSIGNED value is out of range in '(~(0) + (instr('0OFF',) = 0))'"),
+            (1690, "BIGINT UNSIGNED value is out of range in '~0 + (locate(@@read_only,'0OFF') = 0)'"),
+            (1690, "BIGINT UNSIGNED value is out of range in '(~(0) + (locate(@@read_only,'0OFF') = 0))'"),
         ] {
             assert!(matches!(server(code, message), Failure::ReadOnly { .. }), "{code}");
         }

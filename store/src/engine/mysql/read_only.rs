@@ -15,7 +15,7 @@ pub(super) use zero_if_writable;
 /// The same as text.
 pub(super) const ZERO_IF_WRITABLE: &str = zero_if_writable!();
 
-/// Whether this is the error of [`zero_if_writable`]: it quotes the expression, in which MySQL leaves out the variable.
+/// Whether this is the error of [`zero_if_writable`]: it quotes the expression.
 pub(super) fn is_of_read_only(code: u16, message: &str) -> bool {
     code == 1690 && message.contains("'0OFF'")
 }
