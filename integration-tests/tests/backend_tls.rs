@@ -89,7 +89,7 @@ async fn postgresql_is_spoken_to_over_tls_and_its_certificate_is_checked() {
     assert_refusals(&server.url("named"), &ca, &expired.url("named"), &ended.authority()).await;
 }
 
-/// A certificate without extensions will do where nobody is asked whose it is; where somebody is, it is refused by name.
+/// A certificate without extensions will do where nobody is asked whose it is; else it is refused by name.
 async fn assert_version_1(url: &str, ca: &Path) {
     start(&format!("{url}?sslmode=require")).await.unwrap();
     for mode in ["verify-ca", "verify-full"] {

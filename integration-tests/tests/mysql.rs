@@ -74,9 +74,9 @@ async fn thousands_of_names_are_looked_up_and_the_table_is_not_read() {
     run(&mut conn, TRIPS).await;
     server.execute(&format!(
         "SET cte_max_recursion_depth = {ROWS}; USE cells; INSERT INTO trips_1 (added_id, shard, kind, def, ref_key, \
-         created_at, token, row_key, column_key, body) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n \
-         WHERE i < {ROWS}) SELECT i, 0, 0, 1, 1, 1, 1, CONCAT('row-', i), 'BASE', CONCAT('\"', REPEAT('x', 600), '\"') FROM n; \
-         ANALYZE TABLE trips_1"
+         created_at, token, row_key, column_key, body) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 \
+         FROM n WHERE i < {ROWS}) SELECT i, 0, 0, 1, 1, 1, 1, CONCAT('row-', i), 'BASE', \
+         CONCAT('\"', REPEAT('x', 600), '\"') FROM n; ANALYZE TABLE trips_1"
     ));
     let names: Vec<String> = (1..=8000).map(|i| format!("('row-{}', 'BASE', 1)", i * 7)).collect();
     let select = format!("SELECT row_key FROM trips WHERE (row_key, column_key, ref_key) IN ({})", names.join(", "));

@@ -125,9 +125,9 @@ struct Verifier {
 /// Who is asked whether a certificate will do.
 #[derive(Debug)]
 enum Asked {
-    /// `require`: nobody. That the server holds the certificate's key is not checked either: whoever is in between has a
-    /// key and a certificate of his own. And it could not be of a certificate that webpki does not read, as one of X.509
-    /// version 1, which the servers' own instructions make.
+    /// `require`: nobody. That the server holds the certificate's key is not checked either: whoever is in between has
+    /// a key and a certificate of his own. And it could not be of a certificate that webpki does not read, as one of
+    /// X.509 version 1, which the servers' own instructions make.
     Nobody,
     /// `verify-ca`: its authority. Any name will do.
     Authority(Arc<WebPkiServerVerifier>),

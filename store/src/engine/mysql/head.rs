@@ -19,8 +19,8 @@ pub(super) fn pass_over(start: Start, passing: PassOver) -> String {
     let Start(start) = start;
     let passed = passed("at", &format!("({CLOCK} - at) DIV 1000000"));
     format!(
-        "{BEGIN}; INSERT INTO cg_head (head, epoch, next, at) VALUES ({STARTS}, 0, 0, 0) ON DUPLICATE KEY UPDATE at = at + 1; \
-         SELECT next INTO @s FROM cg_head WHERE head = {STARTS}; \
+        "{BEGIN}; INSERT INTO cg_head (head, epoch, next, at) VALUES ({STARTS}, 0, 0, 0) \
+         ON DUPLICATE KEY UPDATE at = at + 1; SELECT next INTO @s FROM cg_head WHERE head = {STARTS}; \
          UPDATE cg_head SET next = next + {passed}, at = GREATEST(at, {CLOCK}) \
          WHERE head = {FIRST_HEAD}{unless} AND (@s <> 0 OR at > 0); \
          UPDATE cg_head SET next = {start} WHERE head = {STARTS}; COMMIT"

@@ -72,8 +72,8 @@ pub(super) const COMMIT_STATEMENTS: usize = 2;
 pub(super) const ROLLBACK: &[u8] = b"ROLLBACK; SET @b = NULL, @c = NULL";
 
 impl<'a> Batch<'a> {
-    /// The batch of these rows, if they can be one that is no longer than `longest` bytes. One row is a batch also if it is
-    /// long, where it is too long for a text.
+    /// The batch of these rows, if they can be one that is no longer than `longest` bytes. One row is a batch also if
+    /// it is long, where it is too long for a text.
     pub(super) fn new(rows: &'a [NewRow<'a>], existing: Existing, longest: usize) -> Option<Self> {
         let table = rows.first()?.table;
         let bytes: usize = rows.iter().map(row_size).sum();
@@ -405,7 +405,8 @@ mod tests {
         };
         let text = format!(
             "BEGIN; UPDATE cg_head SET next = (@b := next) + 2 * 1024 + (NOT (~0 + (INSTR('0OFF', @@read_only) = 0))), \
-             at = (@t := GREATEST(at + 1, {CLOCK})) WHERE head = 0 AND epoch = 4; {}; {}; COMMIT; SET @b = NULL, @c = NULL",
+             at = (@t := GREATEST(at + 1, {CLOCK})) WHERE head = 0 AND epoch = 4; {}; {}; COMMIT; \
+             SET @b = NULL, @c = NULL",
             insert("a_1", 0, 2),
             insert("b_2", 1024, 1)
         );

@@ -2,9 +2,9 @@
 
 /// 0; on a server that is read-only an error, of a number out of range ([`is_of_read_only`]).
 ///
-/// The server itself lets users with SUPER or READ ONLY ADMIN write though it is read-only, as one that was demoted is,
-/// and what is written there is lost to everybody. So every write asks, behind its lock on the log head where it has one.
-/// In newer MariaDBs the variable is a word.
+/// The server itself lets users with SUPER or READ ONLY ADMIN write though it is read-only, as one that was demoted
+/// is, and what is written there is lost to everybody. So every write asks, behind its lock on the log head where it
+/// has one. In newer MariaDBs the variable is a word.
 macro_rules! zero_if_writable {
     () => {
         "(NOT (~0 + (INSTR('0OFF', @@read_only) = 0)))"

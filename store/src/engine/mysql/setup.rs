@@ -95,9 +95,9 @@ fn facts(maria: bool, nonce: &str) -> String {
     )
 }
 
-/// What an administrator may have set for all sessions, as for the loading of a dump. Without a look at unique indexes there
-/// are two cells of one name; a list that ends early lacks cells; behind a COMMIT nothing is to be open; and no statement of
-/// ours is too large a join, or a change by no key.
+/// What an administrator may have set for all sessions, as for the loading of a dump. Without a look at unique indexes
+/// there are two cells of one name; a list that ends early lacks cells; behind a COMMIT nothing is to be open; and no
+/// statement of ours is too large a join, or a change by no key.
 const NOT_INHERITED: &str =
     "unique_checks=1, sql_select_limit=18446744073709551615, completion_type=0, sql_big_selects=1, sql_safe_updates=0";
 

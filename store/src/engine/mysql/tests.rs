@@ -29,12 +29,8 @@ async fn started(lock: &[u8]) -> (Result<MysqlSession, StoreError>, Server) {
         assert!(server.command().await.starts_with(b"\x03SET NAMES"));
         server.send(&[OK]).await;
         assert!(server.command().await.starts_with(b"\x03SELECT @@max_allowed_packet"));
-        let facts = [
-            text(&["16777216", "1", "0", "1"]),
-            lock.to_vec(),
-            text(&["1795991915", "7", "45675", "1795990000", "41"]),
-        ]
-        .concat();
+        let (set, ids) = (text(&["16777216", "1", "0", "1"]), ["1795991915", "7", "45675", "1795990000", "41"]);
+        let facts = [set, lock.to_vec(), text(&ids)].concat();
         let (number, end) = (column(8), end(KIND, 2));
         let columns = [number.as_slice(); 10];
         server.send(&[&[[10].as_slice()], columns.as_slice(), &[facts.as_slice(), &end]].concat()).await;

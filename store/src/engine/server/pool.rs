@@ -198,8 +198,8 @@ impl<M: Driver> Sessions<M> {
         self.lease_within(self.queue).await
     }
 
-    /// The same, waiting for so long for a place in the pool. A place is of no use while the server takes no more connections: of
-    /// those that the pool has got, one is waited for for as long.
+    /// The same, waiting for so long for a place in the pool. A place is of no use while the server takes no more
+    /// connections: of those that the pool has got, one is waited for for as long.
     pub(crate) async fn lease_within(&self, queue: Duration) -> Result<Lease<M>, StoreError> {
         let is_full =
             |leased: &_| matches!(leased, Err::<Lease<M>, _>(StoreError::Unavailable { reason: Reason::Queue, .. }));
@@ -213,8 +213,8 @@ impl<M: Driver> Sessions<M> {
         leased
     }
 
-    /// Waits until a session may be had without another connection, or it is worth trying to open one. `false` if the pool has
-    /// none, or not until then.
+    /// Waits until a session may be had without another connection, or it is worth trying to open one. `false` if the
+    /// pool has none, or not until then.
     async fn free_soon(&self, until: Instant) -> bool {
         let again = Instant::now() + FULL;
         loop {
@@ -315,9 +315,9 @@ impl<M: Driver> Sessions<M> {
 
     /// Gives the session back if the server answered: after that it is idle, whatever the answer was. If the server is
     /// read-only, the session and all others that are idle are closed: it may be one that was demoted, which must not be read
-    /// from either, and the next session may reach the server that took over. So they are if it cannot be used now, as a node
-    /// that is still joining its cluster. A right that is missing is no sign of that. If a table is missing that every store has,
-    /// another store may soon be loaded in its place, which sessions are to be opened to.
+    /// from either, and the next session may reach the server that took over. So they are if it cannot be used now, as
+    /// a node that is still joining its cluster. A right that is missing is no sign of that. If a table is missing that
+    /// every store has, another store may soon be loaded in its place, which sessions are to be opened to.
     pub(crate) fn give_back_answered(&self, lease: Lease<M>, failure: &Failure) {
         match failure {
             Failure::Lost { .. } => drop(lease),
