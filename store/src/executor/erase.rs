@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_metrics::Operation;
-use cellgate_schemaless::{ClusterNo, Erasure, TableRef};
+use cellgate_schemaless::{AddedId, ClusterNo, Erasure, TableRef};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::{Executor, META_STORE, REPLAN_ROUNDS, RunError, epoch_of};
@@ -30,6 +30,17 @@ const SHORT: Duration = Duration::from_millis(100);
 /// How often in a row a step that is not the first is put off by [`SHORT`] when it was refused for others who have the
 /// cluster. A long erasure has thousands of steps, and each of them may meet a busy moment.
 const PUT_OFF: u32 = 10;
+
+/// The keys of an erasure that are in one cluster.
+#[derive(Debug, Default)]
+struct Keys<'a> {
+    /// Those behind the one that is being erased.
+    left: VecDeque<&'a Erasure>,
+    /// Of none of them is erased what has a higher id: what was written behind this. `None` until it is read.
+    up_to: Option<AddedId>,
+    /// Whether a step of any of them has been done.
+    begun: bool,
+}
 
 /// What became of an erasure.
 #[derive(Debug, Default)]
@@ -66,10 +77,10 @@ impl Executor {
             return Ok(0);
         }
         let topology = self.topology();
-        let mut by_cluster: BTreeMap<ClusterNo, VecDeque<&Erasure>> = BTreeMap::new();
+        let mut by_cluster: BTreeMap<ClusterNo, Keys<'_>> = BTreeMap::new();
         for one in &what {
             let (_, cluster) = topology.locate(one.row().as_bytes());
-            by_cluster.entry(cluster).or_default().push_back(one);
+            by_cluster.entry(cluster).or_default().left.push_back(one);
         }
         let mut waiting = by_cluster.into_values().collect::<VecDeque<_>>();
         let mut under_way = FuturesUnordered::new();
@@ -77,17 +88,17 @@ impl Executor {
         // Those under way end before the caches are told: a read that begins after that must not find what they erase.
         loop {
             while under_way.len() < AT_ONCE
-                && let Some(mut of_cluster) = waiting.pop_front()
-                && let Some(next) = of_cluster.pop_front()
+                && let Some(mut keys) = waiting.pop_front()
+                && let Some(next) = keys.left.pop_front()
             {
-                under_way.push(async move { (self.erase_one(table, next).await, of_cluster) });
+                under_way.push(async move { (self.erase_one(table, next, &mut keys).await, keys) });
             }
             match under_way.next().await {
-                Some((one, of_cluster)) => {
+                Some((one, keys)) => {
                     erased += one.cells;
                     may_have |= one.perhaps_more;
-                    if one.failure.is_none() && !of_cluster.is_empty() {
-                        waiting.push_back(of_cluster);
+                    if one.failure.is_none() && !keys.left.is_empty() {
+                        waiting.push_back(keys);
                     }
                     failure = failure.or(one.failure);
                 }
@@ -107,15 +118,15 @@ impl Executor {
         }
     }
 
-    /// Erases on the primary, step by step, up to the first failure. What is written behind the first step is not
-    /// erased: it would never end while somebody writes behind each.
-    async fn erase_one(&self, table: &TableRef, what: &Erasure) -> Outcome {
+    /// Erases on the primary, step by step, up to the first failure. What is written behind the first step of all `keys`
+    /// is not erased: it would never end while somebody writes behind each, and a list of keys may be long.
+    async fn erase_one(&self, table: &TableRef, what: &Erasure, keys: &mut Keys<'_>) -> Outcome {
         let mut outcome = Outcome::default();
         let mut step = EraseStep { after: None, up_to: None, slots: FIRST_STEP };
         let mut put_off = 0;
         loop {
             let began = Instant::now();
-            let erased = match self.erase_step(table, what, &mut step).await {
+            let erased = match self.erase_step(table, what, keys, &mut step).await {
                 Ok(erased) => erased,
                 Err(error) if step.after.is_some() && put_off < PUT_OFF && is_busy(&error) => {
                     put_off += 1;
@@ -129,6 +140,7 @@ impl Executor {
                     return outcome;
                 }
             };
+            keys.begun = true;
             outcome.cells += erased.cells;
             outcome.perhaps_more |= erased.perhaps_more;
             let Some(last) = erased.last else { return outcome };
@@ -143,17 +155,25 @@ impl Executor {
         }
     }
 
-    /// Does one step, and reads before the second one up to where the erasure goes: one of a single step costs no more.
-    async fn erase_step(&self, table: &TableRef, what: &Erasure, step: &mut EraseStep) -> Result<Erased, RunError> {
+    /// Does one step. Up to where the erasure goes is read before the first step if there are several keys, and before the
+    /// second one else: an erasure of a single step costs no more.
+    async fn erase_step(
+        &self,
+        table: &TableRef,
+        what: &Erasure,
+        keys: &mut Keys<'_>,
+        step: &mut EraseStep,
+    ) -> Result<Erased, RunError> {
         let mut last = None;
         for round in 1..=REPLAN_ROUNDS {
             let topology = self.topology();
             let (_, number) = topology.locate(what.row().as_bytes());
             let cluster = self.cluster(number)?;
             let epoch = epoch_of(&topology, number);
-            if step.after.is_some() && step.up_to.is_none() {
-                step.up_to = Some(self.timed(cluster, Operation::Erase, cluster.backend.head()).await?);
+            if keys.up_to.is_none() && (keys.begun || !keys.left.is_empty()) {
+                keys.up_to = Some(self.timed(cluster, Operation::Erase, cluster.backend.head()).await?);
             }
+            step.up_to = keys.up_to;
             match self.timed(cluster, Operation::Erase, cluster.backend.erase(epoch, table, what, step)).await {
                 Err(RunError::Cluster { error: StoreError::StaleEpoch { planned, current }, cluster }) => {
                     self.metrics.cluster(number).retried(Operation::Erase);

@@ -51,7 +51,7 @@ pub fn statement_text(backend: &dyn Backend, plan: &Plan, cluster: ClusterNo) ->
 /// A row or a chain is erased in steps: some slots are looked for, and those that are cells are erased.
 fn erase_text(dialect: &Dialect, table: &TableRef, what: &Erasure) -> String {
     match what {
-        Erasure::Cell(name) => dialect.erase_cell(table, name).text,
+        Erasure::Cell(name) => dialect.erase_cell(table, name, None).text,
         Erasure::Row(_) | Erasure::Column(..) => {
             let looks = dialect.slots(table, what, None, None, u64::from(super::erase::FIRST_STEP)).pop();
             let erases = dialect.erase_ids(table, &[AddedId(0)]).text;

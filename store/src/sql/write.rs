@@ -13,11 +13,12 @@ impl Dialect {
     pub(crate) const INSERT_COLUMNS: [&'static str; 10] =
         ["added_id", "shard", "kind", "def", "ref_key", "created_at", "token", "row_key", "column_key", "body"];
 
-    /// Turns a cell into a slot of kind erased. `txn` stays: an undecided cell is settled as before.
-    pub(crate) fn erase_cell(&self, table: &TableRef, name: &Triple) -> Query {
+    /// Turns a cell into a slot of kind erased, if its id is not above `up_to`. `txn` stays: an undecided cell is settled as
+    /// before.
+    pub(crate) fn erase_cell(&self, table: &TableRef, name: &Triple, up_to: Option<AddedId>) -> Query {
         let mut sql = Sql::new(self);
         sql.erasing(table).key_equals(&name.row, &name.column).push(" AND ").name("ref_key").push(" = ");
-        sql.int(name.ref_key.0).that_are_cells().finish()
+        sql.int(name.ref_key.0).up_to(up_to).that_are_cells().finish()
     }
 
     /// The same of the rows with these ids: at least one, and with [`KeyLists::Single`] exactly one.

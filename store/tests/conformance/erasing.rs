@@ -170,6 +170,7 @@ pub async fn an_erasure_up_to_an_id_leaves_what_was_written_later(fixture: Fixtu
         bench.store(name, "1").await;
     }
     for (what, cells, left) in [
+        (Erasure::Cell(later[0].clone()), 0, 16),
         (Erasure::Column(row("a"), column("x")), 5, 11),
         (Erasure::Row(row("a")), 5, 6),
         (Erasure::Row(row("b")), 3, 3),

@@ -206,6 +206,34 @@ async fn what_is_written_while_a_long_erasure_runs_is_not_erased() {
     assert_eq!(proxy.erase(&table(), rows_of(&[row])).await.unwrap(), 700);
 }
 
+#[tokio::test]
+async fn what_is_written_behind_the_first_of_many_erasures_is_not_erased() {
+    let fixture = Fixture::memory().await;
+    let proxy = fixture.proxy();
+    let rows = [row_in(1, 0), row_in(1, 1), row_in(1, 2), row_in(1, 3)];
+    let what = vec![
+        Erasure::Row(rows[0].clone()),
+        Erasure::Row(rows[1].clone()),
+        Erasure::Cell(triple(&rows[2], 1)),
+        Erasure::Cell(triple(&rows[3], 1)),
+    ];
+    let old = [exact(&rows[0], 1, 1), exact(&rows[1], 1, 1), exact(&rows[2], 1, 1)];
+    put_all(&proxy, old.to_vec()).await;
+    fixture.backend(1).script_erasures([EraseFault::Held]);
+    let erasing = {
+        let (proxy, what) = (Arc::clone(&proxy), what.clone());
+        tokio::spawn(async move { proxy.erase(&table(), what).await })
+    };
+    fixture.backend(1).entered.acquire().await.unwrap().forget();
+    put_all(&proxy, vec![exact(&rows[0], 2, 1), exact(&rows[1], 2, 1), exact(&rows[3], 1, 1)]).await;
+    fixture.backend(1).release.add_permits(1);
+    assert_eq!(erasing.await.unwrap().unwrap(), 3);
+    let names = [(0, 1), (0, 2), (1, 1), (1, 2), (2, 1), (3, 1)].map(|(row, version)| triple(&rows[row], version));
+    let left: Vec<bool> = proxy.get(&table(), names.to_vec()).await.unwrap().iter().map(Option::is_some).collect();
+    assert_eq!(left, [false, true, false, true, false, true]);
+    assert_eq!(proxy.erase(&table(), what).await.unwrap(), 3);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_long_erasure_outlives_busy_moments_and_one_that_has_not_begun_is_refused() {
     let fixture = Fixture::memory().await;

@@ -21,7 +21,7 @@ pub(super) async fn erase<D: Driver>(
 ) -> Result<Erased, StoreError> {
     let dialect = core.dialect();
     let (change, last) = match what {
-        Erasure::Cell(name) => (Some(dialect.erase_cell(table, name)), None),
+        Erasure::Cell(name) => (Some(dialect.erase_cell(table, name, step.up_to)), None),
         Erasure::Row(_) | Erasure::Column(..) => {
             let (cells, last) = look(core, table, what, step).await?;
             if cells.is_empty() && last.is_some() {

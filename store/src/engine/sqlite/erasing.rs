@@ -17,7 +17,7 @@ pub(super) fn erase_some(
     step: &EraseStep,
 ) -> Result<Erased, Failure> {
     if let Erasure::Cell(name) = what {
-        let cells = execute(sqlite, &SQLITE.erase_cell(table, name))?;
+        let cells = execute(sqlite, &SQLITE.erase_cell(table, name, step.up_to))?;
         return Ok(Erased { cells: cells as u64, perhaps_more: false, last: None });
     }
     let (doomed, last) = look(sqlite, table, what, step)?;
