@@ -27,8 +27,8 @@ const LONGEST_STEP: u32 = 512;
 /// many, any other by one of the first's: others who write to the cluster wait for each. The time is also that which a step waits for them.
 const SHORT: Duration = Duration::from_millis(100);
 
-/// How often in a row a step that is not the first is put off by [`SHORT`] when it was refused for others who have the
-/// cluster. A long erasure has thousands of steps, and each of them may meet a busy moment.
+/// How often in a row a step that is not the first in its cluster is put off by [`SHORT`] when it was refused for others
+/// who have the cluster. A long erasure has thousands of steps, and each of them may meet a busy moment.
 const PUT_OFF: u32 = 10;
 
 /// The keys of an erasure that are in one cluster.
@@ -128,7 +128,7 @@ impl Executor {
             let began = Instant::now();
             let erased = match self.erase_step(table, what, keys, &mut step).await {
                 Ok(erased) => erased,
-                Err(error) if step.after.is_some() && put_off < PUT_OFF && is_busy(&error) => {
+                Err(error) if keys.begun && put_off < PUT_OFF && is_busy(&error) => {
                     put_off += 1;
                     step.slots = FIRST_STEP;
                     tokio::time::sleep(SHORT).await;

@@ -255,6 +255,18 @@ async fn a_long_erasure_outlives_busy_moments_and_one_that_has_not_begun_is_refu
     assert!(matches!(error, RunError::PartlyErased { .. } | RunError::Cluster { .. }), "{error}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn many_erasures_outlive_busy_moments_and_do_not_begin_anew() {
+    let fixture = Fixture::memory().await;
+    let proxy = fixture.proxy();
+    let rows: Vec<RowKey> = (0..4).map(|index| row_in(1, index)).collect();
+    put_all(&proxy, rows.iter().map(|row| exact(row, 1, 1)).collect()).await;
+    let busy = |reason| EraseFault::Fails(StoreError::Timeout { reason, detail: "for the test".to_owned() });
+    let moments = [EraseFault::Done, busy(Reason::Lock), EraseFault::Done, busy(Reason::Queue), busy(Reason::Queue)];
+    fixture.backend(1).script_erasures(moments);
+    assert_eq!(proxy.erase(&table(), rows_of(&rows)).await.unwrap(), 4);
+}
+
 #[tokio::test]
 async fn a_cluster_that_fails_keeps_no_key_of_another_one_from_being_erased() {
     let fixture = Fixture::memory().await;
