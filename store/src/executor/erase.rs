@@ -84,7 +84,7 @@ impl Executor {
         }
         let mut waiting = by_cluster.into_values().collect::<VecDeque<_>>();
         let mut under_way = FuturesUnordered::new();
-        let (mut erased, mut may_have, mut failure) = (0, false, None);
+        let (mut erased, mut may_have, mut begun, mut failure) = (0, false, false, None);
         // Those under way end before the caches are told: a read that begins after that must not find what they erase.
         loop {
             while under_way.len() < AT_ONCE
@@ -97,6 +97,7 @@ impl Executor {
                 Some((one, keys)) => {
                     erased += one.cells;
                     may_have |= one.perhaps_more;
+                    begun |= keys.begun;
                     if one.failure.is_none() && !keys.left.is_empty() {
                         waiting.push_back(keys);
                     }
@@ -106,13 +107,15 @@ impl Executor {
             }
         }
         let nothing = erased == 0 && !may_have;
-        // Also when nothing was erased and all went well: an earlier attempt may have ended between the two steps.
+        // Also when nothing was erased where a step was done: an earlier attempt may have ended before the caches were told.
         let told = match &self.fence {
-            Some(fence) if failure.is_none() || !nothing => fence.erased(table).await,
+            Some(fence) if begun || may_have => fence.erased(table).await,
             Some(_) | None => Ok(()),
         };
         match failure {
-            Some(RunError::Cluster { cluster, error }) if !nothing => Err(RunError::PartlyErased { cluster, error }),
+            Some(RunError::Cluster { cluster, error }) if !nothing || told.is_err() => {
+                Err(RunError::PartlyErased { cluster, error })
+            }
             Some(error) => Err(error),
             None => told.map(|()| erased).map_err(|error| RunError::PartlyErased { cluster: META_STORE.into(), error }),
         }

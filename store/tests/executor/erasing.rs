@@ -69,6 +69,21 @@ async fn an_erasure_whose_answer_was_lost_is_told_to_the_caches_though_another_c
 }
 
 #[tokio::test]
+async fn an_erasure_that_is_repeated_is_told_to_the_caches_though_another_cluster_fails_again() {
+    let fixture = Fixture::memory().await;
+    let told = Arc::new(Told::default());
+    let proxy = fixture.proxy_with_fence(Arc::clone(&told) as _);
+    let rows = [row_in(1, 0), row_in(2, 0)];
+    put_all(&proxy, rows.iter().map(|row| exact(row, 1, 1)).collect()).await;
+    // By a proxy that has ended before it told the caches.
+    assert_eq!(fixture.proxy().erase(&table(), rows_of(&rows[..1])).await.unwrap(), 1);
+    fixture.backend(2).script_erasures([EraseFault::Fails(unavailable())]);
+    let error = proxy.erase(&table(), rows_of(&rows)).await.unwrap_err();
+    assert!(matches!(error, RunError::Cluster { .. }), "{error}");
+    assert_eq!(told.0.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn an_erasure_that_took_too_long_may_be_done_and_is_told_to_the_caches() {
     let fixture = Fixture::memory().await;
     let told = Arc::new(Told::default());
