@@ -249,6 +249,21 @@ async fn what_is_written_behind_the_first_of_many_erasures_is_not_erased() {
     assert_eq!(proxy.erase(&table(), what).await.unwrap(), 3);
 }
 
+#[tokio::test]
+async fn what_others_have_erased_is_looked_at_again_if_the_server_was_started_meanwhile() {
+    let fixture = Fixture::memory().await;
+    let proxy = fixture.proxy();
+    let row = row_in(1, 0);
+    put_all(&proxy, vec![exact(&row, 1, 1)]).await;
+    fixture.backend(1).script_erasures([EraseFault::TakenBack]);
+    assert_eq!(proxy.erase(&table(), rows_of(std::slice::from_ref(&row))).await.unwrap(), 1);
+    assert!(!is_there(&proxy, &row).await);
+
+    fixture.backend(1).script_erasures(vec![EraseFault::TakenBack; 100]);
+    let error = proxy.erase(&table(), rows_of(&[row])).await.unwrap_err();
+    assert!(matches!(error, RunError::Cluster { .. }), "{error}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_long_erasure_outlives_busy_moments_and_one_that_has_not_begun_is_refused() {
     let fixture = Fixture::memory().await;

@@ -1,7 +1,7 @@
 //! A backend that fails on purpose: it passes everything on to another one, but for what the test has asked for.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ pub enum EraseFault {
     Repeated,
     /// It is done, and its answer waits as that of [`PutFault::Held`].
     Held,
+    /// It finds nothing to erase: others have. The server crashes and has taken that back.
+    TakenBack,
 }
 
 /// Ends a process at one of its calls: that call and all behind it fail.
@@ -107,6 +109,7 @@ pub struct Faulty {
     location: Mutex<Option<Location>>,
     calls: AtomicUsize,
     put_calls: AtomicUsize,
+    start: AtomicI64,
     /// One permit for every held call that has begun.
     pub entered: Semaphore,
     /// One permit lets one held call go on.
@@ -144,6 +147,7 @@ impl Faulty {
             location: Mutex::default(),
             calls: AtomicUsize::new(0),
             put_calls: AtomicUsize::new(0),
+            start: AtomicI64::new(0),
             entered: Semaphore::new(0),
             release: Semaphore::new(0),
             finished: Semaphore::new(0),
@@ -371,6 +375,10 @@ impl Passing for Faulty {
                 self.finished.add_permits(1);
                 erased
             }
+            Some(EraseFault::TakenBack) => {
+                self.start.fetch_add(1, Ordering::SeqCst);
+                Ok(Erased { cells: 0, perhaps_more: false, last: None })
+            }
         }
     }
 
@@ -397,6 +405,10 @@ impl Passing for Faulty {
             std::future::pending::<()>().await;
         }
         Ok(locked(&self.location).clone())
+    }
+
+    fn start(&self) -> i64 {
+        self.inner.start() + self.start.load(Ordering::SeqCst)
     }
 
     fn expect_identity(&self, identity: &Identity) {
