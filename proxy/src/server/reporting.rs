@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cellgate_metrics::Refusal;
@@ -59,11 +59,22 @@ impl Server {
     }
 
     /// A write has failed that nobody waits for any more, because its client is gone or its time was over: logs and counts
-    /// what is to be known of it all the same.
-    pub fn unheard(&self, error: &StatementError) {
-        let _reply = errors::reply(error, &self.incidents);
-        self.note_lacking(error);
-        let _more = self.more_of(error, &GivenUp::default());
+    /// what is to be known of it all the same, unless it is only that its table was dropped meanwhile.
+    pub fn unheard(self: Arc<Self>, error: StatementError) {
+        tokio::spawn(async move {
+            if !self.is_of_dropped(&error).await {
+                let _reply = errors::reply(&error, &self.incidents);
+                self.note_lacking(&error);
+            }
+            let _more = self.more_of(&error, &GivenUp::default());
+        });
+    }
+
+    /// Whether a cluster lacks a physical table that the newest catalog does not have either.
+    async fn is_of_dropped(&self, error: &StatementError) -> bool {
+        let Some((_, table)) = error.lacking() else { return false };
+        let newest = self.catalog.refresh().await;
+        newest.is_ok_and(|catalog| !catalog.all_tables().any(|known| known.table_ref().physical() == table))
     }
 
     /// Counts at a cluster that a client was told of a table which is missing there.

@@ -36,7 +36,7 @@ impl Session {
         };
         let erasing = carried_or(erasing, move |erased| {
             if let Err(error) = erased {
-                server.unheard(&error);
+                server.unheard(error);
             }
         });
         let timed = self.timed(Stage::Store);

@@ -334,13 +334,18 @@ impl StatementError {
 
     /// The cluster that lacks a table which the newest catalog has, if that is what the client is told.
     pub fn lacks_table(&self) -> Option<&str> {
+        self.lacking().map(|(cluster, _)| cluster)
+    }
+
+    /// A cluster and the physical table that it lacks.
+    pub fn lacking(&self) -> Option<(&str, &str)> {
         match self {
             Self::Run(error) | Self::Write { error, .. } | Self::Catalog(CatalogError::Run(error)) => match error {
-                RunError::Cluster { cluster, error: StoreError::NoTable { .. } }
-                | RunError::PartlyErased { cluster, error: StoreError::NoTable { .. } } => Some(cluster),
+                RunError::Cluster { cluster, error: StoreError::NoTable { table } }
+                | RunError::PartlyErased { cluster, error: StoreError::NoTable { table } } => Some((cluster, table)),
                 _ => None,
             },
-            Self::PartlyCommitted { cause, .. } | Self::RolledBack(cause) => cause.lacks_table(),
+            Self::PartlyCommitted { cause, .. } | Self::RolledBack(cause) => cause.lacking(),
             _ => None,
         }
     }
@@ -357,11 +362,28 @@ impl StatementError {
             self,
             Self::Sql(SqlError::UnknownTable { .. } | SqlError::UnknownDatabase(_) | SqlError::UnknownColumn { .. })
                 | Self::Run(RunError::Cluster { error: StoreError::NoTable { .. }, .. })
+                // What is erased may be erased once more.
+                | Self::Run(RunError::PartlyErased { error: StoreError::NoTable { .. }, .. })
         ) || matches!(
             self,
             // What is stored in a part, or may be, must not be written once more.
             Self::Write { error: RunError::Cluster { error: StoreError::NoTable { .. }, .. }, stored }
                 if stored.is_empty()
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_erasure_that_met_the_end_of_its_table_is_bound_once_more_and_no_other_is() {
+        let partly = |error| StatementError::Run(RunError::PartlyErased { cluster: "a".to_owned(), error });
+        let dropped = partly(StoreError::NoTable { table: "t_1".to_owned() });
+        assert_eq!(dropped.lacking(), Some(("a", "t_1")));
+        assert!(dropped.suspects_catalog());
+        let failed = partly(StoreError::Failed { detail: "for the test".to_owned() });
+        assert!(failed.lacking().is_none() && !failed.suspects_catalog());
     }
 }

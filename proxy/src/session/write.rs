@@ -244,7 +244,7 @@ impl Session {
         };
         carried_or(write, move |outcome| {
             if let Err(error) = outcome {
-                server.unheard(&error);
+                server.unheard(error);
             }
         })
     }
