@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::{ClusterNo, TableId, TableRef};
-use cellgate_store::StoreError;
 use cellgate_store::background::{every, told};
+use cellgate_store::executor::RunError;
+use cellgate_store::{Reason, StoreError};
+use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::change::Changed;
@@ -78,7 +80,7 @@ impl Catalog {
     pub(super) async fn clean(&self) -> Result<(), CatalogError> {
         let now = self.deployment.meta().now().await?;
         let patience = i64::try_from(ABANDONED_AFTER.as_micros()).unwrap_or(i64::MAX / 4);
-        self.remove(|entry| entry.dropped || entry.since.saturating_add(patience) < now).await?;
+        self.remove(|entry| entry.dropped || entry.since.saturating_add(patience) < now, None).await?;
         Ok(self.forget_the_silent().await?)
     }
 
@@ -133,7 +135,7 @@ impl Catalog {
         }
         let began = Instant::now();
         let settled = began + self.ask_longest_stale().await;
-        while !self.remove_now(ids).await {
+        while !self.remove_until(ids, Some(settled)).await {
             // Not known is not alone.
             let is_alone = self.deployment.is_alone().await.unwrap_or(false);
             if is_alone && (self.deployment.is_exclusive() || self.nobody_is_behind().await)
@@ -149,7 +151,11 @@ impl Catalog {
     /// Removes the physical tables with these ids, and answers whether they are gone; what does not succeed now is done
     /// by [`Catalog::clean`].
     pub(super) async fn remove_now(&self, ids: &[u32]) -> bool {
-        match self.remove(|entry| ids.contains(&entry.id)).await {
+        self.remove_until(ids, None).await
+    }
+
+    async fn remove_until(&self, ids: &[u32], until: Option<Instant>) -> bool {
+        match self.remove(|entry| ids.contains(&entry.id), until).await {
             Ok(gone) => gone,
             Err(error) => {
                 tracing::warn!(%error, "dropped tables are left for later");
@@ -164,7 +170,14 @@ impl Catalog {
     /// One in the making is first marked as dropped: from then on it cannot be published any more. One that has been
     /// published meanwhile is not on the list, and so not touched; nor is a table that is on the list all the same, as
     /// in a catalog that was restored from the middle of a TRUNCATE and then corrected by hand.
-    async fn remove(&self, is_meant: impl Fn(&Unpublished) -> bool) -> Result<bool, CatalogError> {
+    ///
+    /// A cluster that does not answer is asked about no further table. Once something has failed, none is begun behind
+    /// `until`.
+    async fn remove(
+        &self,
+        is_meant: impl Fn(&Unpublished) -> bool,
+        until: Option<Instant>,
+    ) -> Result<bool, CatalogError> {
         let (mut doomed, mut kept): (Vec<(TableRef, WasTable)>, Vec<TableRef>) = Default::default();
         let marked = self.change(|document| {
             doomed.clear();
@@ -189,11 +202,19 @@ impl Catalog {
             );
         }
         let (mut gone, mut used) = (Vec::new(), Vec::new());
+        let (mut silent, mut failed) = (BTreeSet::new(), false);
         for (table, WasTable(was_table)) in &doomed {
-            match self.deployment.executor().drop_table(table).await {
-                Ok(()) if *was_table => used.push(table.id),
-                Ok(()) => gone.push(table.id),
-                Err(error) => tracing::warn!(table = table.physical(), %error, "a dropped table is left for later"),
+            if failed && until.is_some_and(|until| Instant::now() >= until) {
+                break;
+            }
+            match self.drop_in_clusters(table, &mut silent).await {
+                Ok(Dropped::Everywhere) if *was_table => used.push(table.id),
+                Ok(Dropped::Everywhere) => gone.push(table.id),
+                Ok(Dropped::WhereAsked) => {}
+                Err(error) => {
+                    failed = true;
+                    tracing::warn!(table = table.physical(), %error, "a dropped table is left for later");
+                }
             }
         }
         // As for an erasure: first in the stores, then in the caches. Of one that was never published there is nothing
@@ -208,6 +229,44 @@ impl Catalog {
         });
         struck.await.map(|_| gone.len() == doomed.len())
     }
+
+    /// Drops a physical table in every cluster but the `silent` ones; those that do not answer are among them from then on.
+    ///
+    /// # Errors
+    /// The first; the other clusters have been tried.
+    async fn drop_in_clusters(&self, table: &TableRef, silent: &mut BTreeSet<ClusterNo>) -> Result<Dropped, RunError> {
+        let executor = self.deployment.executor();
+        let asked = executor.clusters().map(|cluster| cluster.number).filter(|number| !silent.contains(number));
+        let each = asked.map(async |number| (number, executor.drop_table_in(number, table).await));
+        let answers = join_all(each).await;
+        let mut outcome = Ok(if silent.is_empty() { Dropped::Everywhere } else { Dropped::WhereAsked });
+        for (number, answer) in answers {
+            if let Err(error) = answer {
+                if is_of_cluster(&error) {
+                    silent.insert(number);
+                }
+                outcome = outcome.and(Err(error));
+            }
+        }
+        outcome
+    }
+}
+
+/// Where a physical table is dropped.
+enum Dropped {
+    Everywhere,
+    /// Some clusters were not asked.
+    WhereAsked,
+}
+
+/// Whether a cluster failed to drop a table for a cause that is not the table's: it would fail to drop another one, and
+/// take as long.
+fn is_of_cluster(error: &RunError) -> bool {
+    let RunError::Cluster { error, .. } = error else { return false };
+    matches!(
+        error,
+        StoreError::Unavailable { .. } | StoreError::Timeout { reason: Reason::Connect | Reason::Queue, .. }
+    )
 }
 
 /// Whether a physical table was one that the catalog has named, so that cells of it may be in caches.

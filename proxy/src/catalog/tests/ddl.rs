@@ -211,6 +211,28 @@ async fn a_proxy_alone_waits_for_no_other_when_a_cluster_keeps_a_dropped_table()
 }
 
 #[tokio::test]
+async fn a_cluster_that_does_not_answer_is_not_asked_to_drop_each_of_many_tables() {
+    let (stores, cluster) = Stores::with_relay();
+    let alone = stores.catalog().await;
+    let (mut names, mut tables) = (Vec::new(), Vec::new());
+    for index in 0..20 {
+        let called = format!("t{index}");
+        create(&alone, &called).await.unwrap();
+        tables.push(table(&alone, &called).await.unwrap());
+        names.push(name(&called));
+    }
+    cluster.keep_tables(1000);
+    alone.drop_tables(&names, false).await.unwrap();
+    assert!(cluster.kept() > 980, "once in each try: {}", cluster.kept());
+    for table in &tables {
+        assert_eq!(made_in(&stores, table).await, 1, "gone from the cluster that answers");
+    }
+    cluster.keep_tables(0);
+    alone.clean().await.unwrap();
+    assert!(stores.unpublished().is_empty());
+}
+
+#[tokio::test]
 async fn a_table_like_another_has_its_columns_and_none_of_its_past() {
     let catalog = Stores::new().catalog().await;
     let (missing, comment) = (Some("1".to_owned()), "first".to_owned());
