@@ -14,14 +14,14 @@ mod tables;
 mod tests;
 mod upkeep;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as SyncMutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
 use cellgate_metrics::MetaDocument;
-use cellgate_schemaless::{ClusterNo, TableDef};
+use cellgate_schemaless::TableDef;
 use cellgate_store::StoreError;
 use cellgate_store::deployment::{Deployment, Edition, FirstDocument, Known, Reading};
 use tokio::sync::{Mutex, watch};
@@ -32,6 +32,7 @@ pub use document::{CatalogDocument, Unpublished};
 pub use error::CatalogError;
 use followers::{Refusal, Said, Silent};
 pub use tables::NewTable;
+use upkeep::Complete;
 
 use crate::sync::lock;
 
@@ -139,8 +140,8 @@ pub struct Catalog {
     known: SyncMutex<Known>,
     /// Held by the one change of this proxy that is under way.
     changing: Mutex<()>,
-    /// Tables by id, by cluster without shards, that are known to be there.
-    complete: Mutex<BTreeSet<(ClusterNo, u32)>>,
+    /// What is known of tables in clusters without shards.
+    complete: Mutex<Complete>,
     reading: Reading,
     /// The last look because of a name that is not known.
     looked: Mutex<Option<Look>>,

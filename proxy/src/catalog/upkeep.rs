@@ -1,6 +1,7 @@
 //! Following the catalog, and removing physical tables that are no tables.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::{ClusterNo, TableId, TableRef};
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 
 use super::change::Changed;
 use super::document::Unpublished;
-use super::{Catalog, CatalogError};
+use super::{Catalog, CatalogError, Snapshot};
 
 /// How long a table may be in the making before it counts as left behind by a crash. Far above the time that creating
 /// a table on every cluster may take.
@@ -94,6 +95,9 @@ impl Catalog {
         let executor = self.deployment.executor();
         let topology = executor.topology();
         let mut complete = self.complete.lock().await;
+        if !complete.doubtful.is_empty() {
+            self.settle(&mut complete).await?;
+        }
         let empty = executor.clusters().filter(|c| c.is_up() && topology.shards_of(c.number).next().is_none());
         let mut outcome = Ok(());
         for cluster in empty {
@@ -102,25 +106,39 @@ impl Catalog {
         outcome
     }
 
-    async fn complete_in(
-        &self,
-        cluster: ClusterNo,
-        complete: &mut BTreeSet<(ClusterNo, u32)>,
-    ) -> Result<(), CatalogError> {
-        let executor = self.deployment.executor();
+    async fn complete_in(&self, cluster: ClusterNo, complete: &mut Complete) -> Result<(), CatalogError> {
         for table in self.snapshot().all_tables() {
-            if complete.contains(&(cluster, table.id)) {
+            let key = (cluster, table.id);
+            if complete.there.contains(&key) {
                 continue;
             }
-            executor.create_table_in(cluster, &table.table_ref()).await?;
-            // Dropped between reading the catalog and now, nobody else knows that it was made here.
-            if self.refresh().await?.all_tables().any(|t| t.id == table.id) {
-                complete.insert((cluster, table.id));
-            } else {
-                executor.drop_table_in(cluster, &table.table_ref()).await?;
+            // Also if it is not known whether it is made.
+            complete.doubtful.insert(key, table.table_ref());
+            self.deployment.executor().create_table_in(cluster, &table.table_ref()).await?;
+            if self.settle(complete).await?.all_tables().any(|known| known.id == table.id) {
+                complete.there.insert(key);
             }
         }
         Ok(())
+    }
+
+    /// Drops what was made in clusters without shards and is no table any more: nobody else knows that it was made there.
+    /// What cannot be dropped stays doubtful.
+    ///
+    /// # Errors
+    /// What the meta store says; all of it stays doubtful then.
+    async fn settle(&self, complete: &mut Complete) -> Result<Arc<Snapshot>, CatalogError> {
+        let newest = self.refresh().await?;
+        for ((cluster, id), table) in std::mem::take(&mut complete.doubtful) {
+            if newest.all_tables().any(|known| known.id == id) {
+                continue;
+            }
+            if let Err(error) = self.deployment.executor().drop_table_in(cluster, &table).await {
+                tracing::debug!(table = table.physical(), %error, "a dropped table of a new cluster is left for later");
+                complete.doubtful.insert((cluster, id), table);
+            }
+        }
+        Ok(newest)
     }
 
     /// Removes physical tables that were in use, and answers when nobody can write to them any more, nor read of them
@@ -267,6 +285,15 @@ fn is_of_cluster(error: &RunError) -> bool {
         error,
         StoreError::Unavailable { .. } | StoreError::Timeout { reason: Reason::Connect | Reason::Queue, .. }
     )
+}
+
+/// What is known of tables in clusters that own no shards yet, by cluster and the table's id.
+#[derive(Debug, Default)]
+pub(super) struct Complete {
+    /// Those that are there.
+    there: BTreeSet<(ClusterNo, u32)>,
+    /// Those that were, or may have been, made since the catalog was read.
+    doubtful: BTreeMap<(ClusterNo, u32), TableRef>,
 }
 
 /// Whether a physical table was one that the catalog has named, so that cells of it may be in caches.

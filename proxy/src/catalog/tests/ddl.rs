@@ -352,6 +352,33 @@ async fn a_creation_if_not_exists_whose_table_is_dropped_between_two_looks_makes
 }
 
 #[tokio::test]
+async fn a_table_that_is_dropped_while_a_new_cluster_gets_it_is_not_left_there() {
+    let mut stores = Stores::new();
+    let old = stores.catalog().await;
+    create(&old, "t").await.unwrap();
+    let relay = TrippedCluster::over(&(Arc::new(MemoryBackend::new()) as Arc<dyn Backend>));
+    stores.backends.push(Arc::clone(&relay) as _);
+    let new = stores.catalog().await;
+    let t = table(&new, "t").await.unwrap();
+    relay.trip(Trip::Waits);
+    let completes = async {
+        // The catalog cannot be read when it is made.
+        assert!(matches!(new.complete().await, Err(CatalogError::Meta(_))));
+    };
+    let drops = async {
+        relay.tripped().await;
+        old.drop_tables(&[name("t")], false).await.unwrap();
+        stores.meta.set_down(true);
+        relay.mend();
+    };
+    tokio::join!(completes, drops);
+    assert_eq!(made_in(&stores, &t).await, 1);
+    stores.meta.mend();
+    new.complete().await.unwrap();
+    assert_eq!(made_in(&stores, &t).await, 0);
+}
+
+#[tokio::test]
 async fn a_new_cluster_that_takes_no_tables_keeps_no_other_one_from_its_own() {
     let mut stores = Stores::new();
     let old = stores.catalog().await;
