@@ -2,7 +2,8 @@
 //!
 //! Appenders to one chain in one proxy would only make each other lose the race, so they take turns. A stripe may be
 //! shared by chains that do not know each other, which costs a little waiting and never correctness. It is never shared by
-//! chains of two clusters: who waits behind a cluster that hangs would have nothing to do with it.
+//! chains of two clusters: who waits behind a cluster that hangs would have nothing to do with it. An append to many chains
+//! takes turns only once it has lost a race: it would have nearly all of them.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};

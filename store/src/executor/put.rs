@@ -7,19 +7,25 @@ use std::time::{Duration, Instant};
 use cellgate_metrics::{Operation, Stage};
 use cellgate_router::Topology;
 use cellgate_schemaless::{
-    Body, Cell, Chain, ClusterNo, LatestKey, NewCell, RefKey, ShardId, TableId, TableRef, Triple, Version, Written,
+    Body, Cell, Chain, ClusterNo, ErrorKind, LatestKey, NewCell, RefKey, ShardId, TableId, TableRef, Triple, Version,
+    Written,
 };
 use futures_util::future::join_all;
+use tokio::sync::MutexGuard;
 
 use super::given_up::Waiting;
 use super::{Cluster, Executor, REPLAN_ROUNDS, RunError, epoch_of};
 use crate::backend::{GroupCell, PlacedCell, PutGroup, PutMode, PutOutcome};
 use crate::engine::now_micros;
-use crate::error::StoreError;
+use crate::error::{Reason, StoreError};
 
 /// How often a compare-and-append may lose its race before the client is told to try again. Appenders of one proxy
 /// take turns, so each loss is another proxy's win.
 const APPEND_ATTEMPTS: usize = 64;
+
+/// An append to more chains takes no turns on them before it has lost a race: it would keep nearly all other appenders of
+/// the cluster waiting, mostly for nothing.
+const MOST_TURNS: usize = 64;
 
 /// How long an appender waits for its turn on a chain. Nothing of it has been written by then, so that giving up is safe;
 /// long enough for hundreds of durable commits before it, short enough that writers do not pile up behind a store that hangs.
@@ -138,12 +144,11 @@ impl Executor {
         let epoch = epoch_of(topology, number);
         let appended: BTreeSet<(TableId, Chain)> =
             cells.iter().filter(|c| c.cell.version == Version::Next).map(Pending::chain).collect();
-        // Who waits behind other appenders waits for the cluster that they wait for.
-        let waiting = self.given_up.as_deref().map(|given_up| given_up.wait_for(number));
-        let turn = tokio::time::timeout(TURN_WAIT, cluster.chains.turn(appended.iter())).await;
-        waiting.map(Waiting::answered);
-        let _turn = turn.map_err(|_| RunError::Contended)?;
-        for _ in 0..APPEND_ATTEMPTS {
+        let mut turns = None;
+        for attempt in 0..APPEND_ATTEMPTS {
+            if turns.is_none() && (appended.len() <= MOST_TURNS || attempt > 0) {
+                turns = Some(self.turns(cluster, &appended).await?);
+            }
             let (group, of) = match self.resolve(cluster, &cells).await.map_err(RunError::not_begun)? {
                 Resolved::Group { cells, of } => (cells, of),
                 Resolved::Clash { position, ref_key } => return Ok(conflict(&cells, position, ref_key)),
@@ -178,6 +183,29 @@ impl Executor {
             }
         }
         Err(RunError::Contended)
+    }
+
+    /// Waits for the turns on these chains of a cluster.
+    ///
+    /// # Errors
+    /// A timeout of the cluster, with [`Reason::Queue`]; nothing is written.
+    async fn turns<'a>(
+        &self,
+        cluster: &'a Cluster,
+        chains: &BTreeSet<(TableId, Chain)>,
+    ) -> Result<Vec<MutexGuard<'a, ()>>, RunError> {
+        // Who waits behind other appenders waits for the cluster that they wait for.
+        let waiting = self.given_up.as_deref().map(|given_up| given_up.wait_for(cluster.number));
+        let turns = tokio::time::timeout(TURN_WAIT, cluster.chains.turn(chains.iter())).await;
+        let awaited = waiting.is_none_or(Waiting::answered);
+        turns.map_err(|_| {
+            if awaited {
+                self.metrics.cluster(cluster.number).failed(ErrorKind::Timeout);
+            }
+            let detail = format!("appends before it to the same chains were not over within {TURN_WAIT:?}");
+            let error = StoreError::Timeout { reason: Reason::Queue, detail };
+            RunError::Cluster { cluster: cluster.name.clone(), error }
+        })
     }
 
     /// Gives every cell its version, and makes cells that name the same triple one.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cellgate_schemaless::{Body, Erasure, ErrorKind, RefKey, RowKey};
-use cellgate_store::executor::{CellFate, Executor, RunError};
-use cellgate_store::{ANSWER_BYTES, StoreError};
+use cellgate_store::executor::{CellFate, Executor, PutItem, RunError};
+use cellgate_store::{ANSWER_BYTES, Reason, StoreError};
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 
@@ -54,6 +54,43 @@ async fn a_lost_race_for_the_next_version_takes_the_one_above() {
     assert_eq!(fixture.backend(1).put_calls(), 3);
     let found = proxy.get(&table(), (1..=4).map(|n| triple(&row, n)).collect()).await.unwrap();
     assert_eq!(versions(&found), [Some(1), Some(2), Some(3), None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_append_that_waits_too_long_for_others_names_its_cluster_and_says_that_it_took_too_long() {
+    let fixture = Fixture::memory().await;
+    let proxy = fixture.proxy();
+    let row = row_in(1, 0);
+    fixture.backend(1).script([PutFault::Held]);
+    let first = spawn_put(&proxy, vec![next(&row, 1)]);
+    fixture.backend(1).entered.acquire().await.unwrap().forget();
+    let fates = proxy.put(vec![next(&row, 2)]).await;
+    let RunError::Cluster { cluster, error: StoreError::Timeout { reason: Reason::Queue, .. } } = failure(&fates[0])
+    else {
+        panic!("{fates:?}");
+    };
+    assert_eq!(cluster, "c1");
+    fixture.backend(1).release.add_permits(1);
+    assert_eq!(stored(&first.await.unwrap()[0]).ref_key, RefKey(1));
+}
+
+#[tokio::test]
+async fn an_append_to_many_chains_keeps_no_other_appender_waiting_and_takes_its_turns_behind_a_lost_race() {
+    let fixture = Fixture::memory().await;
+    let proxy = fixture.proxy();
+    let rows: Vec<RowKey> = rows_in(1).take(65).collect();
+    fixture.backend(1).script([PutFault::Held]);
+    let many = spawn_put(&proxy, rows.iter().map(|row| next(row, 1)).collect());
+    fixture.backend(1).entered.acquire().await.unwrap().forget();
+    assert_eq!(put_all(&proxy, vec![next(&rows[7], 2)]).await[0].ref_key, RefKey(1));
+    fixture.backend(1).release.add_permits(1);
+    let written: Vec<i64> = many.await.unwrap().iter().map(|fate| stored(fate).ref_key.0).collect();
+    assert_eq!((written[6], written[7], written[8]), (1, 2, 1));
+}
+
+fn spawn_put(proxy: &Arc<Executor>, items: Vec<PutItem>) -> JoinHandle<Vec<CellFate>> {
+    let proxy = Arc::clone(proxy);
+    tokio::spawn(async move { proxy.put(items).await })
 }
 
 #[tokio::test]
