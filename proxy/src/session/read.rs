@@ -47,7 +47,7 @@ impl Session {
         let limit = if read.limited { u64::MAX } else { self.variables.derived().select_limit };
         let server = Arc::clone(&self.server);
         let mut stream = Box::new(Stream::new(server, read.table, &read.shape, cells, time, limit, read.cut));
-        stream.fill().await?;
+        stream.fill(time.deadline()).await?;
         if over_table {
             self.use_up_characteristics();
         }
@@ -340,9 +340,11 @@ impl Stream {
         if self.uncut.is_none() && self.sent >= self.limit {
             return Ok(None);
         }
+        // One for all pages that the row needs: those of which no row is sent, too.
+        let mut deadline = None;
         loop {
             if self.ready.is_empty() {
-                self.fill().await?;
+                self.fill(*deadline.get_or_insert_with(|| self.time.deadline())).await?;
             }
             let Some(row) = self.ready.pop_front() else { return Ok(None) };
             self.made += 1;
@@ -355,8 +357,7 @@ impl Stream {
     }
 
     /// Reads until there are rows, or none will come.
-    async fn fill(&mut self) -> Result<(), StatementError> {
-        let deadline = self.time.deadline();
+    async fn fill(&mut self, deadline: Instant) -> Result<(), StatementError> {
         while self.ready.is_empty() {
             let Some(shaping) = self.shaping.as_mut() else { return Ok(()) };
             let asked = self.waited.as_mut().map(Waiting::begin);
