@@ -74,6 +74,14 @@ impl<F: Fn(&Cell, &Cell) -> Ordering> Merge<F> {
         out
     }
 
+    /// About how many bytes the cells have that are not given out yet.
+    pub fn held(&self) -> usize {
+        let body = |cell: &Cell| cell.body.as_ref().map_or(0, |body| body.as_bytes().len());
+        let keys = |cell: &Cell| cell.triple.row.as_bytes().len() + cell.triple.column.as_bytes().len();
+        let cells = self.inputs.iter().flat_map(|input| &input.page);
+        cells.map(|cell| size_of::<Cell>() + keys(cell) + body(cell)).sum()
+    }
+
     /// Whether all inputs have delivered everything and it has been given out.
     pub fn is_done(&self) -> bool {
         self.inputs.iter().all(|input| !input.open && input.page.is_empty())
@@ -142,6 +150,18 @@ mod tests {
                 expected.iter().map(|c| (c.shard, c.added_id)).collect::<Vec<_>>()
             );
         }
+    }
+
+    #[test]
+    fn what_waits_for_another_input_is_held_with_its_bytes() {
+        let mut merge = Merge::new(2, log_order);
+        assert_eq!(merge.held(), 0);
+        let long = Cell { body: Some(Body::json(format!("\"{}\"", "x".repeat(5000))).unwrap()), ..cell(1, 2) };
+        merge.deliver(0, vec![cell(1, 1), long], false);
+        assert!(merge.drain().is_empty());
+        assert!((5000..6000).contains(&merge.held()), "{}", merge.held());
+        merge.deliver(1, Vec::new(), false);
+        assert_eq!((merge.drain().len(), merge.held()), (2, 0));
     }
 
     #[test]

@@ -312,7 +312,11 @@ impl Stream {
 
     /// Bytes held for rows that are not made yet.
     pub(super) fn held(&self) -> usize {
-        self.shaping.as_ref().map_or(0, Shaping::assembled)
+        let read = match &self.cells {
+            Cells::Stream(cells) => cells.stream.held(),
+            Cells::None | Cells::Found(_) => 0,
+        };
+        self.shaping.as_ref().map_or(0, Shaping::assembled) + read
     }
 
     /// Its rows are fetched whenever the client likes: later ones are not late.

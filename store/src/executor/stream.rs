@@ -93,6 +93,11 @@ impl CellStream {
         }
     }
 
+    /// About how many bytes its cells have that are read and not given out yet: each cluster but one has a page of them.
+    pub fn held(&self) -> usize {
+        self.merge.held()
+    }
+
     /// Where the scan of a cluster ends. It is asked for with the second page, so that scans of one page cost nothing.
     /// Without an end, who writes a next version of each cell it reads would read those, too, and never come to the last.
     async fn head(&self, cluster: &Cluster, operation: Operation) -> Result<AddedId, RunError> {
