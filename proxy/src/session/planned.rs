@@ -12,12 +12,12 @@ use bytes::Bytes;
 use cellgate_metrics::{Command as CommandLabel, Outcome, Shape as ShapeLabel, Stage};
 use cellgate_schemaless::{Body, Cell, Triple};
 use cellgate_sql::{Filled, Privilege, Statement, StatementKind, Template, Value};
-use cellgate_store::executor::CellFate;
+use cellgate_store::executor::{CellFate, RunError};
 
 use super::ending::{Ending, Shown};
 use super::environment::AT_A_TIME;
 use super::error::StatementError;
-use super::to_the_end::carried;
+use super::to_the_end::carried_or;
 use super::warnings::Warnings;
 use super::write::name_of;
 use super::{Characteristics, Done, Session};
@@ -285,13 +285,18 @@ impl Session {
         announced: Option<QuickWrite>,
         deadline: tokio::time::Instant,
     ) -> Result<Done, StatementError> {
-        let executor = Arc::clone(&self.executor);
+        let (executor, server) = (Arc::clone(&self.executor), Arc::clone(&self.server));
         let (table, name) = (template.table_ref().clone(), triple.clone());
         // In a box: a durable write takes longer than making one, and a read does not move its room.
-        let mut write = carried(async move {
+        let write = async move {
             let fate = executor.put_cell(&table, &name, body).await;
             drop(announced);
             fate
+        };
+        let mut write = carried_or(write, move |fate| {
+            if let CellFate::Failed(error) = fate {
+                server.unheard(not_written(&error));
+            }
         });
         let fate = self.patience.wait_until(deadline, Pin::new(&mut write)).await;
         let fate = fate.ok_or_else(StatementError::put_timeout)?;
@@ -304,9 +309,7 @@ impl Session {
                 Ok(Done::default())
             }
             CellFate::Conflict(_) => Err(StatementError::Duplicate { entry: entry(), stored: Box::default() }),
-            CellFate::Failed(error) => {
-                Err(StatementError::Write { error: error.as_ref().clone(), stored: Box::default() })
-            }
+            CellFate::Failed(error) => Err(not_written(&error)),
             // One cell alone is not withheld for another.
             CellFate::Withheld => Err(cellgate_sql::SqlError::Internal("a put without an outcome".into()).into()),
         }
@@ -322,6 +325,11 @@ impl Session {
         };
         own.filter(|own| *own < server).map_or((server, false), |own| (own, true))
     }
+}
+
+/// What a put of one cell ends with if its store fails.
+fn not_written(error: &RunError) -> StatementError {
+    StatementError::Write { error: error.clone(), stored: Box::default() }
 }
 
 /// What a filled template is in the metrics.

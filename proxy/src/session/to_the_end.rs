@@ -7,17 +7,17 @@ use tokio::runtime::Handle;
 
 /// Work with all that must stay in force until it is over. Waited for it costs no task; dropped before its end it goes on
 /// in one of its own.
-pub(super) struct Carried<F>
+///
+/// `unheard` is what is done with the outcome if nobody waits for it any more.
+pub(super) struct Carried<F, U = fn(<F as Future>::Output)>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
+    U: FnOnce(F::Output) + Send + Unpin + 'static,
 {
     work: Option<Pin<Box<F>>>,
-    unheard: Option<Unheard<F::Output>>,
+    unheard: Option<U>,
 }
-
-/// What is done with the outcome of work that nobody waits for any more.
-type Unheard<T> = Box<dyn FnOnce(T) + Send>;
 
 /// Work that is carried to its end, also if it is never waited for.
 pub(super) fn carried<F>(work: F) -> Carried<F>
@@ -29,18 +29,20 @@ where
 }
 
 /// The same, of which something is to be known also if nobody waits for it: then `unheard` has its outcome.
-pub(super) fn carried_or<F>(work: F, unheard: impl FnOnce(F::Output) + Send + 'static) -> Carried<F>
+pub(super) fn carried_or<F, U>(work: F, unheard: U) -> Carried<F, U>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
+    U: FnOnce(F::Output) + Send + Unpin + 'static,
 {
-    Carried { work: Some(Box::pin(work)), unheard: Some(Box::new(unheard)) }
+    Carried { work: Some(Box::pin(work)), unheard: Some(unheard) }
 }
 
-impl<F> Future for Carried<F>
+impl<F, U> Future for Carried<F, U>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
+    U: FnOnce(F::Output) + Send + Unpin + 'static,
 {
     type Output = F::Output;
 
@@ -55,10 +57,11 @@ where
     }
 }
 
-impl<F> Drop for Carried<F>
+impl<F, U> Drop for Carried<F, U>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
+    U: FnOnce(F::Output) + Send + Unpin + 'static,
 {
     fn drop(&mut self) {
         let Some(work) = self.work.take() else { return };
