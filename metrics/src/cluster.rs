@@ -222,7 +222,7 @@ impl ClusterFamilies {
             )?,
             wait_seconds: r.distributions(
                 "cellgate_queue_wait_seconds",
-                "Time a request waited until its statement was sent, in seconds. Requests that need not wait are not in it.",
+                "Time a request waited until its statement was sent, in seconds: microseconds if a lane is free.",
                 LATENCY_SECONDS,
                 Unit::Nanoseconds,
                 by(LabelDescription::of::<Queue>()),
