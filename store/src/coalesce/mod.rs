@@ -245,13 +245,13 @@ impl Coalescing {
         gets.into_iter().chain(latests).filter(|fastest| !fastest.is_zero()).min()
     }
 
-    /// Reads a page of a scan that wants so many rows.
+    /// Reads a page of a scan that wants so many rows; `rows` says how many it has, and whether more may follow.
     async fn page<P>(
         &self,
         pages: &Pages,
         wanted: Option<u64>,
         read: impl AsyncFnOnce(Option<u64>) -> Result<P, StoreError>,
-        rows: impl FnOnce(&P) -> usize,
+        rows: impl FnOnce(&P) -> (usize, bool),
     ) -> Result<P, StoreError> {
         let _permit = self.beside.to_read().await?;
         let Some(one) = self.busy() else { return read(wanted).await };
@@ -347,7 +347,7 @@ impl Backend for Coalescing {
             true => self.backend.rows(table, scan).await,
             false => self.backend.rows(table, &RowScan { limit, ..scan.clone() }).await,
         };
-        self.page(&self.row_pages, scan.limit, read, |page| page.cells.len()).await
+        self.page(&self.row_pages, scan.limit, read, |page| (page.cells.len(), page.more)).await
     }
 
     async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
@@ -355,7 +355,7 @@ impl Backend for Coalescing {
             true => self.backend.log(table, scan).await,
             false => self.backend.log(table, &LogScan { limit, ..scan.clone() }).await,
         };
-        self.page(&self.log_pages, scan.limit, read, |page| page.cells.len()).await
+        self.page(&self.log_pages, scan.limit, read, |page| (page.cells.len(), page.more)).await
     }
 
     async fn head(&self) -> Result<AddedId, StoreError> {
