@@ -122,8 +122,8 @@ impl Catalog {
         Ok(())
     }
 
-    /// Drops what was made in clusters without shards and is no table any more: nobody else knows that it was made there.
-    /// What cannot be dropped stays doubtful.
+    /// Drops what was made in clusters without shards and is no table any more: nobody else knows that it was made
+    /// there. What cannot be dropped stays doubtful.
     ///
     /// # Errors
     /// What the meta store says; all of it stays doubtful then.
@@ -248,7 +248,8 @@ impl Catalog {
         struck.await.map(|_| gone.len() == doomed.len())
     }
 
-    /// Drops a physical table in every cluster but the `silent` ones; those that do not answer are among them from then on.
+    /// Drops a physical table in every cluster but the `silent` ones; those that do not answer are among them from then
+    /// on.
     ///
     /// # Errors
     /// The first; the other clusters have been tried.
