@@ -1,6 +1,6 @@
 //! Delays after failed logins, so that guessing passwords takes time.
 //!
-//! Failures are counted by user and host. The first `FREE` cost nothing: people mistype. From then on each attempt,
+//! Failures are counted by user and host, or network of an IPv6 address. The first `FREE` cost nothing: people mistype. From then on each attempt,
 //! right or wrong, waits before it is judged, twice as long each time up to a limit. A login that succeeds, or
 //! `FORGET` without a failure, ends it. Of those that wait, [`AT_ONCE`] have a turn, for
 //! the whole delay, and the others behind them: who connects many times at once guesses no faster, however late in the time
@@ -12,6 +12,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::net::Ipv6Addr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,8 @@ const HOSTS: usize = 1024;
 /// How many attempts of one count wait for their judgement at the same time: with one, whoever knows the password would
 /// stand behind each guess of another.
 pub const AT_ONCE: usize = 4;
+/// The bits of an IPv6 address that are its network's.
+const NETWORK: u128 = !0 << 64;
 /// Longest user name that is told apart, in bytes: MySQL's 32 characters. Longer ones are nobody's.
 const LONGEST_NAME: usize = 128;
 
@@ -148,7 +151,15 @@ fn has_room<K: Eq + Hash>(counts: &mut HashMap<K, Failures>, key: &K, most: usiz
 
 fn pair(user: &str, host: &str) -> (String, String) {
     let user = if user.len() > LONGEST_NAME { "" } else { user };
-    (user.to_owned(), host.to_owned())
+    (user.to_owned(), network(host))
+}
+
+/// What a host is counted by: of an IPv6 address the network, for one machine has all addresses of a /64.
+fn network(host: &str) -> String {
+    match host.parse::<Ipv6Addr>() {
+        Ok(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).to_string(),
+        Err(_) => host.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -213,6 +224,18 @@ mod tests {
         assert_eq!(delays.delay_at(now, "app", "elsewhere", LONGEST), FIRST, "a success takes back one");
         (0..3).for_each(|_| delays.succeeded("app", "elsewhere"));
         assert_eq!(delays.delay_at(now, "app", "elsewhere", LONGEST), Duration::ZERO);
+    }
+
+    #[test]
+    fn all_addresses_of_an_ipv6_network_are_one_host() {
+        let delays = LoginDelays::default();
+        (0..4).for_each(|n| delays.failed("app", &format!("2001:db8:1:2::{n:x}")));
+        assert_eq!(delays.delay("app", "2001:db8:1:2:ffff:1:2:3", LONGEST), 2 * FIRST);
+        assert_eq!(delays.delay("app", "2001:db8:1:3::1", LONGEST), Duration::ZERO, "another network");
+        assert_eq!(lock(&delays.0).by_pair.len(), 1);
+        delays.failed("app", "192.0.2.1");
+        delays.failed("app", "192.0.2.2");
+        assert_eq!(lock(&delays.0).by_pair.len(), 3, "an IPv4 address is a host");
     }
 
     #[test]
