@@ -7,7 +7,7 @@ use cellgate_sql::{AccountName, Level};
 use cellgate_store::deployment::Edition;
 
 use super::account::Account;
-use super::document::{StoredAccount, USERS, UsersDocument, encode};
+use super::document::{StoredAccount, USERS, UsersDocument, decoys, encode};
 use super::error::AccessError;
 use super::host::HostPattern;
 use super::snapshot::has_admin;
@@ -149,6 +149,7 @@ impl Accounts {
             if document == stored {
                 return Ok(done);
             }
+            document.decoys = document.decoys.or_else(decoys);
             let body = encode(&document)?;
             if growth == Growth::Adds && body.len() > DOCUMENT_BYTES && body.len() > encode(&stored)?.len() {
                 return Err(AccessError::Limit {

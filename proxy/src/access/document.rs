@@ -21,6 +21,10 @@ pub(super) const USERS: &str = "users";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct UsersDocument {
     pub accounts: Vec<StoredAccount>,
+    /// A random number in hexadecimal, which the first change gives: by it every proxy tells apart users that do not exist
+    /// ([`Accounts::asks_for_native`](super::Accounts::asks_for_native)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoys: Option<String>,
     /// What a newer version wrote: kept.
     #[serde(flatten)]
     pub newer: NewerFields,
@@ -75,6 +79,17 @@ const ALL_BEFORE: Privileges = Privileges::ALL_ON_DATA.without(Privileges::of(Pr
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+impl UsersDocument {
+    /// What only those know who may read it, and every proxy alike: [`Self::decoys`]. What an older version wrote is as
+    /// secret as a whole, and has that number from the first change on.
+    pub(super) fn secret(&self) -> Vec<u8> {
+        match &self.decoys {
+            Some(decoys) => decoys.clone().into_bytes(),
+            None => encode(self).unwrap_or_default(),
+        }
+    }
 }
 
 impl StoredAccount {
@@ -190,6 +205,12 @@ impl StoredGrant {
         let privileges = privileges.iter().map(|p| p.name().to_owned()).collect();
         Self { database, table, privileges, no_lock_tables, newer: NewerFields::new() }
     }
+}
+
+/// A number for [`UsersDocument::decoys`]; none if the system has no randomness.
+pub(super) fn decoys() -> Option<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok().map(|()| hex(&bytes))
 }
 
 /// The privilege of this name, if this version knows it.

@@ -23,7 +23,6 @@ mod statement;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as SyncMutex};
 use std::time::Instant;
@@ -34,6 +33,7 @@ use cellgate_sql::{AccountName, Lock, Privileges, TlsNeed};
 use cellgate_store::StoreError;
 use cellgate_store::deployment::{self, Edition, Reading};
 use cellgate_store::meta::MetaStore;
+use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 pub use account::{Access, Account, Origin};
@@ -62,8 +62,6 @@ pub struct Accounts {
     changing: Mutex<()>,
     /// When the last look because of a refusal began.
     looked: Mutex<Option<Instant>>,
-    /// By which users that do not exist are told apart, see [`Accounts::asks_for_native`]; new with every start.
-    unknown: RandomState,
     /// Connections of each account with a limit.
     seats: Arc<SyncMutex<BTreeMap<AccountName, u32>>>,
 }
@@ -73,6 +71,8 @@ pub struct Accounts {
 struct Known {
     config: Vec<Arc<Account>>,
     stored: Vec<Arc<Account>>,
+    /// By what users that do not exist are told apart, see [`Accounts::asks_for_native`].
+    decoys: Vec<u8>,
     /// Which document that is.
     document: deployment::Known,
     /// The version of the snapshot.
@@ -86,7 +86,7 @@ impl Accounts {
     /// What the meta store says.
     pub async fn open(meta: Arc<dyn MetaStore>, users: &[config::User]) -> Result<Self, StoreError> {
         let document = deployment::Known::nothing_of(MetaDocument::Users);
-        let known = Known { config: Vec::new(), stored: Vec::new(), document, version: 0 };
+        let known = Known { config: Vec::new(), stored: Vec::new(), decoys: Vec::new(), document, version: 0 };
         let this = Self {
             meta,
             current: ArcSwap::default(),
@@ -95,7 +95,6 @@ impl Accounts {
             reading: Reading::new(MetaDocument::Users),
             changing: Mutex::new(()),
             looked: Mutex::new(None),
-            unknown: RandomState::new(),
             seats: Arc::default(),
         };
         this.configure(users);
@@ -149,11 +148,16 @@ impl Accounts {
     }
 
     /// Whether a user that does not exist is asked for a proof by `mysql_native_password`, as those are of whom only its
-    /// hash is known: every second one, always the same, as soon as there is such an account. Without it they could be
-    /// found by being asked, without a password.
+    /// hash is known: every second one, always the same and the same at every proxy, as soon as there is such an account.
+    /// Without it they could be found by being asked, without a password. By what users are told apart is stored with the
+    /// accounts, and guarded as these are.
     pub fn asks_for_native(&self, user: &str) -> bool {
         let only_native = |account: &Arc<Account>| !account.verifier.knows_caching_sha2();
-        self.current().accounts().any(only_native) && self.unknown.hash_one(user) & 1 == 1
+        if !self.current().accounts().any(only_native) {
+            return false;
+        }
+        let hash = Sha256::new_with_prefix(&lock(&self.known).decoys);
+        hash.chain_update(user).finalize().first().is_some_and(|byte| byte & 1 == 1)
     }
 
     /// Takes a connection's place among those of its account.
@@ -195,6 +199,7 @@ impl Accounts {
         self.know(|known| {
             let is_news = known.document.learns(edition, began);
             if is_news {
+                known.decoys = document.secret();
                 known.stored = document.accounts.iter().filter_map(document::StoredAccount::read).collect();
             }
             is_news
