@@ -9,6 +9,10 @@ SET max_execution_time = 0;
 -- MariaDB's variable, in seconds: a hint at the one there is.
 SET SESSION max_statement_time = 5;
 SELECT @@max_statement_time;
+-- Messages are in English whatever a client asks for.
+SET lc_messages = 'de_DE';
+SELECT @@lc_messages AS l;
+SET lc_messages = DEFAULT;
 SET timestamp = CAST(1700000000 AS UNSIGNED), transaction_isolation = CAST(1 AS UNSIGNED), character_set_client = CAST(45 AS UNSIGNED);
 SELECT @@timestamp AS t, @@transaction_isolation AS i, @@character_set_client AS c;
 SET last_insert_id = 18446744073709551615;
@@ -80,6 +84,9 @@ SELECT DATABASE() AS d, @@character_set_database AS s, @@collation_database AS c
 SELECT table_name AS t FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'ENGINES';
 SHOW CREATE DATABASE information_schema;
 SHOW TABLES LIKE 'engin%';
+SHOW FULL TABLES LIKE 'engin%';
+SHOW FULL TABLES FROM performance_schema LIKE 'session_status';
+SELECT table_type AS t FROM information_schema.tables WHERE table_schema = 'performance_schema' AND table_name = 'session_status';
 USE golden_settings_bin;
 CREATE TABLE Trips (PROFILE JSON) ENGINE=CELLS;
 SHOW TABLES LIKE 'T%';
