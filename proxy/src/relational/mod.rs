@@ -29,7 +29,7 @@ pub use error::RelationalFailure;
 pub use sight::Sight;
 pub use tables::{
     LISTED_DATABASES, SYSTEM_DATABASES, State, charset_of, collation_of, column_type, is_system_database, relation,
-    relations, static_rows, system_database,
+    relations, static_rows, system_database, table_type,
 };
 pub use view::{ColumnView, Escapes, IndexRow, IndexView, TableView};
 

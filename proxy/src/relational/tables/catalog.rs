@@ -26,6 +26,15 @@ fn listed() -> impl Iterator<Item = &'static Relation> {
     all().filter(|r| LISTED_DATABASES.contains(&r.database))
 }
 
+fn is_schema(relation: &Relation) -> bool {
+    relation.database == "information_schema"
+}
+
+/// What a relation is shown as, here and by SHOW: as in MySQL, a table everywhere but in `information_schema`.
+pub fn table_type(relation: &Relation) -> &'static str {
+    if is_schema(relation) { "SYSTEM VIEW" } else { "BASE TABLE" }
+}
+
 pub(super) fn schemata<'a>(catalog: &'a Snapshot, sight: &'a Sight) -> Made<'a> {
     let row = move |name: &str| {
         let collation = collation_of(catalog, name);
@@ -51,9 +60,8 @@ pub(super) fn tables<'a>(catalog: &'a Snapshot, sight: &'a Sight) -> Made<'a> {
         row[0] = text(DEF);
         row[1] = text(relation.database);
         row[2] = text(relation.name);
-        let is_schema = relation.database == "information_schema";
-        row[3] = text(if is_schema { "SYSTEM VIEW" } else { "BASE TABLE" });
-        row[4] = if is_schema { Value::Null } else { text("PERFORMANCE_SCHEMA") };
+        row[3] = text(table_type(relation));
+        row[4] = if is_schema(relation) { Value::Null } else { text("PERFORMANCE_SCHEMA") };
         row[5] = number(10);
         row[7] = number(0);
         row[19] = text("");

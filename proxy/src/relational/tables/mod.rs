@@ -15,7 +15,7 @@ use cellgate_sql::{Row, Value};
 use super::Sight;
 use crate::access::{SchemaPrivilege, TablePrivilege, UserPrivilege, UserRow};
 use crate::catalog::Snapshot;
-pub use catalog::{charset_of, collation_of};
+pub use catalog::{charset_of, collation_of, table_type};
 
 /// The databases that are made of relations.
 pub const SYSTEM_DATABASES: [&str; 4] = ["information_schema", "mysql", "performance_schema", "sys"];

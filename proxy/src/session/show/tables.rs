@@ -10,6 +10,7 @@ use super::{columns, number, text};
 use crate::catalog::Snapshot;
 use crate::relational::{
     Escapes, IndexRow, LISTED_DATABASES, Sight, TableView, is_system_database, relation, relations, static_rows,
+    table_type,
 };
 
 /// A result set.
@@ -58,7 +59,7 @@ impl Session {
             row
         };
         let rows = if is_system_database(database) {
-            relations_of(database).map(|r| row(r.name, "SYSTEM VIEW")).collect()
+            relations_of(database).map(|r| row(r.name, table_type(r))).collect()
         } else {
             self.seen_tables(catalog, database).map(|t| row(&t.name, "BASE TABLE")).collect()
         };
