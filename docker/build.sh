@@ -19,6 +19,9 @@ target=${CARGO_TARGET_DIR:-target}
 install -m 0755 "$target/dist/cellgate" "$rootfs/usr/local/bin/cellgate"
 # The lines of a panic are logged without debugging symbols as well, and they are most of the file.
 strip --strip-debug "$rootfs/usr/local/bin/cellgate"
+# Copies come with their licences: ours, and those of what it is linked of.
+install -D -m 0644 LICENSE "$rootfs/usr/share/doc/cellgate/LICENSE"
+install -D -m 0644 "$target/dist/LICENSES" "$rootfs/usr/share/doc/cellgate/LICENSES"
 # COPY copies no directory that is empty on every builder.
 : > "$rootfs/var/lib/cellgate/.keep"
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::{self, Failure, cargo, quietly, succeeds};
+use crate::crates;
 use crate::install::{self, Extent};
 use crate::workspace::Workspace;
 
@@ -65,6 +66,8 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
     // Not over a program that may be running.
     let _ = std::fs::remove_file(&program);
     std::fs::copy(&trained, &program).map_err(|error| io("write", &program, &error))?;
+    let licences = dist.join("LICENSES");
+    std::fs::write(&licences, crates::licences(workspace)?).map_err(|error| io("write", &licences, &error))?;
     Ok(program)
 }
 

@@ -4,6 +4,7 @@
 
 mod bench;
 mod command;
+mod crates;
 mod dist;
 mod docs;
 mod edges;
@@ -31,7 +32,8 @@ usage: cargo xtask COMMAND
                                    a long proof: kill-proxy, kill-backends, log, fuzz, idle, model
   bench [NAME]... [--quick] [--rounds N] [--seconds S] [--write]
                                    compare with what users would use instead; all of it writes docs/PERFORMANCE.md
-  dist                             the program as it is distributed, in target/dist: built, loaded, built again
+  dist                             the program as it is distributed, in target/dist: built, loaded, built again;
+                                   beside it the licences of what it is linked of
   instructions [--update]          count instructions of the parts, and compare with what is kept for this compiler
   servers -- COMMAND...            run COMMAND with a MariaDB, a MySQL and a PostgreSQL of its own
   clients                          install and build the stock clients under target/clients
