@@ -22,7 +22,7 @@ pub fn setting(directory: &Path) -> Setting {
     let autogroup = autogroup.trim();
     Setting {
         machine: vec![
-            format!("{model}, {cores} cores used, {} GiB of memory", memory >> 20),
+            format!("{model}, {cores} processors used{}, {} GiB of memory", threads_of_one_core(), memory >> 20),
             format!("Linux {kernel}, {} under the data", file_system(directory)),
             format!("processors are divided between {} first", if autogroup == "1" { "sessions" } else { "threads" }),
         ],
@@ -37,6 +37,16 @@ pub fn setting(directory: &Path) -> Setting {
             .to_owned(),
         ..Setting::default()
     }
+}
+
+/// A remark if the processors that are used are threads of one core, which is less than two cores.
+fn threads_of_one_core() -> &'static str {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let allowed = field(&status, "Cpus_allowed_list").unwrap_or_default().to_owned();
+    let first = allowed.split([',', '-']).next().unwrap_or_default();
+    let path = format!("/sys/devices/system/cpu/cpu{first}/topology/thread_siblings_list");
+    let siblings = fs::read_to_string(path).unwrap_or_default();
+    if allowed.len() > 1 && siblings.trim() == allowed { " (threads of one core)" } else { "" }
 }
 
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
