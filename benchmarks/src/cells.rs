@@ -3,7 +3,7 @@
 //! Row `n` has the key `mix(n)` in 16 hexadecimal digits, one column, and two versions. `mix` is a bijection: rows that
 //! were loaded and rows that are put later never have the same key.
 
-use crate::random::mix;
+use cellgate_integration_tests::random::mix;
 
 /// Length of every body.
 pub const BODY_BYTES: usize = 300;

@@ -13,7 +13,6 @@ pub mod load;
 pub mod poll;
 pub mod processes;
 pub mod protocol;
-pub mod random;
 pub mod relay;
 pub mod report;
 pub mod session;

@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use cellgate_integration_tests::process::resident_bytes;
+
 /// Ticks of a second in `/proc/<pid>/stat`: fixed for user space on Linux.
 const TICKS: u64 = 100;
 
@@ -46,7 +48,7 @@ pub fn used(watched: &Watched) -> Used {
         if let Some(stat) = Stat::read(process) {
             used.cpu += stat.cpu;
         }
-        used.resident += resident(process).unwrap_or(0);
+        used.resident += resident_bytes(process).unwrap_or(0);
         queue.extend(all.iter().filter(|(parent, _)| *parent == process).map(|(_, child)| *child));
     }
     used
@@ -68,13 +70,6 @@ pub fn descendants(process: u32) -> Vec<u32> {
 /// Processor time of this process.
 pub fn own_cpu() -> Duration {
     Stat::read(std::process::id()).map_or(Duration::ZERO, |stat| stat.cpu)
-}
-
-/// Resident memory of a process, in bytes.
-pub fn resident(process: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
 }
 
 /// Pairs of parent and child.
@@ -123,7 +118,7 @@ mod tests {
     #[test]
     fn this_process_has_memory_and_a_parent() {
         let own = std::process::id();
-        assert!(resident(own).unwrap() > 100_000);
+        assert!(resident_bytes(own).unwrap() > 100_000);
         assert!(children().iter().any(|(_, child)| *child == own));
         let watched: Watched = format!("own={own}").parse().unwrap();
         assert!(used(&watched).resident >= 100_000);

@@ -139,7 +139,7 @@ impl Proxy {
     ///
     /// If it has ended.
     pub fn resident_bytes(&self) -> u64 {
-        self.process.resident_bytes().unwrap_or_else(|| panic!("cellgate is gone:\n{}", self.log.text()))
+        process::resident_bytes(self.id()).unwrap_or_else(|| panic!("cellgate is gone:\n{}", self.log.text()))
     }
 
     /// Waits until what it has written to standard error holds this, and gives all of it. Its lines are written by a thread

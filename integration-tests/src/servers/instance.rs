@@ -48,7 +48,7 @@ impl Instance {
         install(&scratch, user);
         let options = options(scratch.path(), user);
         let mut own = Own { process: None, scratch, user, options, start };
-        let port = super::start_on_free_port(|port| own.start(port));
+        let port = super::start_on_free_port(|port| own.start(port).map(|()| port));
         Self { port, own: Some(own) }
     }
 

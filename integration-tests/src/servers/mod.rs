@@ -4,12 +4,14 @@
 //! cut would do is not tested here.
 
 mod certificate;
+pub mod haproxy;
 mod instance;
 pub mod mariadb;
 mod mysql;
 pub mod postgres;
 
 pub use certificate::Certificate;
+pub use haproxy::HaProxy;
 pub use mariadb::MariaDb;
 pub use mysql::Mysql;
 pub use postgres::Postgres;
@@ -53,17 +55,17 @@ fn ports(outgoing: &str) -> Range<u16> {
     beside.into_iter().find(|range| range.len() >= FEWEST).unwrap_or(PORTS)
 }
 
-/// Starts a new server on a free port, and on another one if somebody has taken that before it did. Answers the port.
+/// Starts a new server on a free port, and on another one if somebody has taken that before it did. Answers what starting it did;
+/// its error is the end of the server's log.
 ///
 /// # Panics
 ///
 /// If it does not start for another reason, or again and again.
-fn start_on_free_port(mut start: impl FnMut(u16) -> Result<(), String>) -> u16 {
+pub fn start_on_free_port<T>(mut start: impl FnMut(u16) -> Result<T, String>) -> T {
     let mut taken = String::new();
     for _ in 0..STARTS {
-        let port = free_port();
-        match start(port) {
-            Ok(()) => return port,
+        match start(free_port()) {
+            Ok(started) => return started,
             Err(log) if log.contains(TAKEN) => taken = log,
             Err(log) => panic!("{log}"),
         }
@@ -88,7 +90,7 @@ fn random() -> u64 {
 }
 
 /// The last lines of a server's log, for messages.
-fn log_tail(path: &std::path::Path) -> String {
+pub fn log_tail(path: &std::path::Path) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(15)..].join("\n")
@@ -112,7 +114,7 @@ mod tests {
         let mut ports = Vec::new();
         let port = start_on_free_port(|port| {
             ports.push(port);
-            if ports.len() < 3 { Err(format!("it ended: {TAKEN}")) } else { Ok(()) }
+            if ports.len() < 3 { Err(format!("it ended: {TAKEN}")) } else { Ok(port) }
         });
         assert_eq!((ports.len(), port), (3, ports[2]));
     }

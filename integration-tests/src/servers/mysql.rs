@@ -47,12 +47,9 @@ impl Mysql {
                 .env(mariadb::TEMPORARY, scratch.path()),
         );
         std::fs::write(scratch.join("init.sql"), mariadb::GRANTS).expect("a file in a new directory");
-        let mut process = None;
-        let port = super::start_on_free_port(|port| {
-            process = Some(start(&program, &scratch, &user, port)?);
-            Ok(())
-        });
-        Some(Self { port, _own: process.map(|process| (process, scratch)) })
+        let (port, process) =
+            super::start_on_free_port(|port| start(&program, &scratch, &user, port).map(|process| (port, process)));
+        Some(Self { port, _own: Some((process, scratch)) })
     }
 
     /// The port.

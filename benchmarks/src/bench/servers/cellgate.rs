@@ -4,10 +4,10 @@ use std::fmt::Write;
 use std::path::Path;
 
 use cellgate_integration_tests::process::{self, Process, Signal};
-use cellgate_integration_tests::servers::free_port;
+use cellgate_integration_tests::servers::{free_port, log_tail, start_on_free_port};
 use cellgate_integration_tests::{settings, wait};
 
-use super::{service, start, tail, until_ready};
+use super::{ready, service};
 
 /// Most connections of a client; the measurement of idle ones needs more than the default.
 const MAX_CONNECTIONS: u32 = 20_000;
@@ -44,24 +44,27 @@ impl Cellgate {
     /// If it does not become ready, or has no cache and one is wanted.
     pub fn start(dir: &Path, meta: Option<&str>, clusters: &[String], cache: Cache) -> Self {
         std::fs::create_dir_all(dir).expect("a directory in the run's directory");
-        let (port, http) = (free_port(), free_port());
-        let mut text = format!(
-            "[listen]\naddress = \"127.0.0.1:{port}\"\n[http]\naddress = \"127.0.0.1:{http}\"\n[data]\ndir = \"{}\"\n\
-             [limits]\nmax_connections = {MAX_CONNECTIONS}\n",
-            dir.join("data").display()
-        );
-        if let Some(meta) = meta {
-            let _ = writeln!(text, "[topology]\nmeta = \"{meta}\"");
-        }
-        for (place, cluster) in clusters.iter().enumerate() {
-            let _ = writeln!(text, "[[cluster]]\nname = \"c{}\"\nprimary = \"{cluster}\"", place + 1);
-        }
         let (file, log) = (dir.join("cellgate.toml"), dir.join("log"));
-        text.push_str(cache.section());
-        std::fs::write(&file, &text).expect("a file in a new directory");
-        check(&file).unwrap_or_else(|refused| panic!("configuration refused: {refused}"));
-        let mut process = start(service(settings::binary(), None).arg("--config").arg(&file), &log);
-        until_ready("Cellgate", &mut process, &log, || tail(&log).contains("cellgate ready"));
+        let (port, process) = start_on_free_port(|port| {
+            let http = free_port();
+            let mut text = format!(
+                "[listen]\naddress = \"127.0.0.1:{port}\"\n[http]\naddress = \"127.0.0.1:{http}\"\n[data]\ndir = \"{}\"\n\
+                 [limits]\nmax_connections = {MAX_CONNECTIONS}\n",
+                dir.join("data").display()
+            );
+            if let Some(meta) = meta {
+                let _ = writeln!(text, "[topology]\nmeta = \"{meta}\"");
+            }
+            for (place, cluster) in clusters.iter().enumerate() {
+                let _ = writeln!(text, "[[cluster]]\nname = \"c{}\"\nprimary = \"{cluster}\"", place + 1);
+            }
+            text.push_str(cache.section());
+            std::fs::write(&file, &text).expect("a file in a new directory");
+            check(&file).unwrap_or_else(|refused| panic!("configuration refused: {refused}"));
+            let mut command = service(settings::binary(), None);
+            let is_ready = || log_tail(&log).contains("cellgate ready");
+            Ok((port, ready("Cellgate", command.arg("--config").arg(&file), &log, is_ready)?))
+        });
         Self { process, port }
     }
 

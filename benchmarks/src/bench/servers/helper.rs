@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use cellgate_integration_tests::process::Process;
-use cellgate_integration_tests::servers::free_port;
+use cellgate_integration_tests::servers::{log_tail, start_on_free_port};
 
-use super::{loopback, service, start, tail, until_ready};
+use super::{loopback, ready, service};
 
 /// A running helper.
 #[derive(Debug)]
@@ -36,11 +36,12 @@ impl Helper {
     fn start(dir: &Path, name: &str, arguments: &[String]) -> Self {
         std::fs::create_dir_all(dir).expect("a directory in the run's directory");
         let program = std::env::current_exe().expect("this program has a path");
-        let (port, log) = (free_port(), dir.join("log"));
-        let mut command = service(program, None);
-        command.arg(name).arg(format!("--listen=127.0.0.1:{port}")).args(arguments);
-        let mut process = start(&mut command, &log);
-        until_ready(name, &mut process, &log, || tail(&log).contains("listening"));
+        let log = dir.join("log");
+        let (port, process) = start_on_free_port(|port| {
+            let mut command = service(&program, None);
+            command.arg(name).arg(format!("--listen=127.0.0.1:{port}")).args(arguments);
+            Ok((port, ready(name, &mut command, &log, || log_tail(&log).contains("listening"))?))
+        });
         Self { process, port }
     }
 

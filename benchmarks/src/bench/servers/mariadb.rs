@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cellgate_integration_tests::process::{self, Process};
-use cellgate_integration_tests::servers::free_port;
 use cellgate_integration_tests::servers::mariadb::{self, TEMPORARY, cli, program};
+use cellgate_integration_tests::servers::start_on_free_port;
 
-use super::{service, start, until_ready};
+use super::{ready, service};
 
 /// The table of the clients that use the server directly: what its users would create, with bytes as keys.
 const TABLE: &str = "CREATE TABLE cells (added_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, \
@@ -42,25 +42,27 @@ impl MariaDb {
         std::fs::create_dir_all(dir).expect("a directory in the run's directory");
         process::give_directory(dir, user);
         mariadb::install(dir, user);
-        let (port, log, pid_file) = (free_port(), dir.join("log"), dir.join("pid"));
-        let mut command = service(program(), Some(user));
-        command
-            .args(["--no-defaults", "--skip-name-resolve", "--bind-address=127.0.0.1", "--max-connections=3000"])
-            .args(["--innodb-flush-log-at-trx-commit=1", "--skip-log-bin", "--innodb-log-file-size=512M"])
-            .args(["--secure-file-priv=", "--max-allowed-packet=64M", "--table-open-cache=4000"])
-            .arg(format!("--innodb-buffer-pool-size={buffer_pool_mb}M"))
-            .arg(format!("--port={port}"))
-            .arg(format!("--datadir={}", dir.join("data").display()))
-            .arg(format!("--socket={}", dir.join("socket").display()))
-            .arg(format!("--pid-file={}", pid_file.display()))
-            .arg(format!("--init-file={}", dir.join("init.sql").display()))
-            .env(TEMPORARY, dir)
-            .args(more);
-        if threads == Threads::Pool {
-            command.args(["--thread-handling=pool-of-threads", "--thread-pool-size=2"]);
-        }
-        let mut process = start(&mut command, &log);
-        until_ready("MariaDB", &mut process, &log, || mariadb::answers(port, &[], &pid_file));
+        let (log, pid_file) = (dir.join("log"), dir.join("pid"));
+        let (port, process) = start_on_free_port(|port| {
+            let mut command = service(program(), Some(user));
+            command
+                .args(["--no-defaults", "--skip-name-resolve", "--bind-address=127.0.0.1", "--max-connections=3000"])
+                .args(["--innodb-flush-log-at-trx-commit=1", "--skip-log-bin", "--innodb-log-file-size=512M"])
+                .args(["--secure-file-priv=", "--max-allowed-packet=64M", "--table-open-cache=4000"])
+                .arg(format!("--innodb-buffer-pool-size={buffer_pool_mb}M"))
+                .arg(format!("--port={port}"))
+                .arg(format!("--datadir={}", dir.join("data").display()))
+                .arg(format!("--socket={}", dir.join("socket").display()))
+                .arg(format!("--pid-file={}", pid_file.display()))
+                .arg(format!("--init-file={}", dir.join("init.sql").display()))
+                .env(TEMPORARY, dir)
+                .args(more);
+            if threads == Threads::Pool {
+                command.args(["--thread-handling=pool-of-threads", "--thread-pool-size=2"]);
+            }
+            let answers = || mariadb::answers(port, &[], &pid_file);
+            Ok((port, ready("MariaDB", &mut command, &log, answers)?))
+        });
         Self { process, port, dir: dir.to_owned() }
     }
 

@@ -24,6 +24,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use cellgate_integration_tests::process::{self, Process};
+use cellgate_integration_tests::servers::log_tail;
 use cellgate_integration_tests::wait;
 
 /// An address on loopback.
@@ -50,24 +51,22 @@ fn start(command: &mut Command, log: &Path) -> Process {
     Process::spawn(command.stdin(Stdio::null()).stdout(open()).stderr(open()))
 }
 
-/// Waits until `ask` succeeds.
+/// Starts a command, as [`start`], and waits until `ask` succeeds.
+///
+/// # Errors
+/// The end of its log, if the process ends first.
 ///
 /// # Panics
-/// If the process ends first, with the end of its log, or it takes too long.
-fn until_ready(what: &str, process: &mut Process, log: &Path, mut ask: impl FnMut() -> bool) {
+/// If it cannot be started, or takes too long.
+fn ready(what: &str, command: &mut Command, log: &Path, mut ask: impl FnMut() -> bool) -> Result<Process, String> {
+    let mut process = start(command, log);
     wait::until(what, wait::PATIENCE, || {
         if let Some(status) = process.ended() {
-            panic!("{what} ended with {status}:\n{}", tail(log));
+            return Some(Err(format!("{what} ended with {status}:\n{}", log_tail(log))));
         }
-        ask().then_some(())
-    });
-}
-
-/// The last lines of a log.
-fn tail(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(15)..].join("\n")
+        ask().then_some(Ok(()))
+    })?;
+    Ok(process)
 }
 
 /// The versions of what is compared, for the page.

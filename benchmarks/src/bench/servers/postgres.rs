@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 use cellgate_integration_tests::process::{self, Process};
-use cellgate_integration_tests::servers::free_port;
 use cellgate_integration_tests::servers::postgres::{self, program, psql};
+use cellgate_integration_tests::servers::start_on_free_port;
 
-use super::{service, start, until_ready};
+use super::{ready, service};
 
 /// The table of the clients that use the server directly.
 const TABLE: &str = "CREATE TABLE cells (added_id BIGSERIAL PRIMARY KEY, row_key TEXT COLLATE \"C\" NOT NULL, \
@@ -31,20 +31,21 @@ impl Postgres {
         std::fs::create_dir_all(dir).expect("a directory in the run's directory");
         process::give_directory(dir, user);
         postgres::install(dir, user);
-        let (port, log) = (free_port(), dir.join("log"));
-        let mut command = service(program("postgres"), Some(user));
-        command.arg("-D").arg(dir.join("data")).args(["-p", &port.to_string()]);
-        for setting in [
-            "listen_addresses=127.0.0.1",
-            "max_connections=600",
-            "shared_buffers=512MB",
-            "max_wal_size=4GB",
-            &format!("unix_socket_directories={}", dir.display()),
-        ] {
-            command.args(["-c", setting]);
-        }
-        let mut process = start(&mut command, &log);
-        until_ready("PostgreSQL", &mut process, &log, || postgres::answers(port, dir));
+        let log = dir.join("log");
+        let (port, process) = start_on_free_port(|port| {
+            let mut command = service(program("postgres"), Some(user));
+            command.arg("-D").arg(dir.join("data")).args(["-p", &port.to_string()]);
+            for setting in [
+                "listen_addresses=127.0.0.1",
+                "max_connections=600",
+                "shared_buffers=512MB",
+                "max_wal_size=4GB",
+                &format!("unix_socket_directories={}", dir.display()),
+            ] {
+                command.args(["-c", setting]);
+            }
+            Ok((port, ready("PostgreSQL", &mut command, &log, || postgres::answers(port, dir))?))
+        });
         Self { process, port }
     }
 
