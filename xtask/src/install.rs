@@ -51,7 +51,7 @@ const NEEDS: &[Need] = &[
     Need { package: "gcc", extent: Extent::Servers, present: || program("cc") },
     Need { package: "python3", extent: Extent::Servers, present: || program("python3") },
     Need { package: "strace", extent: Extent::Servers, present: || program("strace") },
-    Need { package: "haproxy", extent: Extent::Benchmarks, present: || program("haproxy") || sbin("haproxy") },
+    Need { package: "haproxy", extent: Extent::Servers, present: || program("haproxy") || sbin("haproxy") },
     Need {
         package: "mariadb-plugin-spider",
         extent: Extent::Benchmarks,
@@ -226,7 +226,8 @@ mod tests {
         };
         let benchmarks = names(Extent::Benchmarks);
         assert!(names(Extent::Servers).iter().all(|package| benchmarks.contains(package)));
-        assert!(benchmarks.contains(&"haproxy") && !names(Extent::All).contains(&"haproxy"));
+        let spider = "mariadb-plugin-spider";
+        assert!(benchmarks.contains(&spider) && !names(Extent::All).contains(&spider));
         assert_eq!(names(Extent::Instructions), ["valgrind"]);
     }
 
