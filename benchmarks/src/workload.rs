@@ -2,12 +2,12 @@
 
 use std::io;
 
+use cellgate_integration_tests::random::Random;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::cells::{self, Care, Name};
 use crate::protocol::{Outcome, Param, RowView, malformed};
-use crate::random::Random;
 
 /// Keys of one `IN` list.
 pub const IN_KEYS: u64 = 100;
@@ -19,6 +19,8 @@ pub const SEEDS: u64 = 1 << 28;
 pub const SCAN_ROWS: u64 = 20_000;
 /// Of so many answers one is compared byte for byte; of the others the length and the name in the body.
 const EVERY_BYTE_OF: u64 = 16;
+/// Puts of a load that are read again.
+pub const READ_BACK: u64 = 1000;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
@@ -71,19 +73,47 @@ pub struct Seen(Vec<Name>);
 #[derive(Clone, Debug)]
 pub struct Workload {
     operation: Operation,
+    /// The first of the rows that are asked for, and their number.
+    first_row: u64,
     rows: u64,
+    versions: u64,
     random: Random,
-    next_put: u64,
+    first_put: u64,
+    put: u64,
     answers: u64,
+    every_byte_of: u64,
 }
 
 impl Workload {
     /// Uniform over `cells` loaded cells, at least [`LEAST_CELLS`]. Loads with different seeds below [`SEEDS`] put different
     /// cells.
     pub fn new(operation: Operation, cells: u64, seed: u64) -> Self {
-        // No load puts 2^35 cells, so no two seeds put the same one.
-        let next_put = cells::FIRST_PUT + (seed << 35);
-        Self { operation, rows: (cells / cells::VERSIONS).max(1), random: Random::new(seed), next_put, answers: 0 }
+        Self {
+            operation,
+            first_row: 0,
+            rows: (cells / cells::VERSIONS).max(1),
+            versions: cells::VERSIONS,
+            random: Random::new(seed),
+            // No load puts 2^35 cells, so no two seeds put the same one.
+            first_put: cells::FIRST_PUT + (seed << 35),
+            put: 0,
+            answers: 0,
+            every_byte_of: EVERY_BYTE_OF,
+        }
+    }
+
+    /// Gets of what this one has put, of which every byte is compared; none if it has put nothing.
+    pub fn read_back(&self) -> Option<Self> {
+        let read = Self {
+            operation: Operation::Get,
+            first_row: self.first_put,
+            rows: self.put,
+            versions: 1,
+            answers: 0,
+            every_byte_of: 1,
+            ..self.clone()
+        };
+        (self.put > 0).then_some(read)
     }
 
     /// What is asked.
@@ -96,12 +126,12 @@ impl Workload {
         request.names.clear();
         match self.operation {
             Operation::Get | Operation::Latest => {
-                let version = 1 + self.random.below(cells::VERSIONS) as i64;
-                request.names.push(Name::of_row(self.random.below(self.rows), version));
+                let version = 1 + self.random.below(self.versions) as i64;
+                request.names.push(Name::of_row(self.first_row + self.random.below(self.rows), version));
             }
             Operation::Put => {
-                request.names.push(Name::of_row(self.next_put, 1));
-                self.next_put += 1;
+                request.names.push(Name::of_row(self.first_put + self.put, 1));
+                self.put += 1;
             }
             Operation::In100 => {
                 // Neighbours by number are strangers by key, and never twice the same.
@@ -188,7 +218,7 @@ impl Workload {
         if !wanted {
             return Err(io::Error::other(format!("asked for {:?}, got {name:?}", request.names.first())));
         }
-        let care = if self.answers.is_multiple_of(EVERY_BYTE_OF) { Care::EveryByte } else { Care::Name };
+        let care = if self.answers.is_multiple_of(self.every_byte_of) { Care::EveryByte } else { Care::Name };
         if care == Care::EveryByte {
             seen.0.push(name);
         }
@@ -299,6 +329,32 @@ mod tests {
         };
         assert_ne!(first(1), first(2));
         assert_ne!(first(1), first(1000));
+    }
+
+    #[test]
+    fn what_was_put_is_read_back_and_nothing_else_with_every_byte_of_it() {
+        let mut workload = Workload::new(Operation::Put, 1000, 7);
+        assert!(workload.read_back().is_none(), "nothing was put");
+        let mut request = Request::default();
+        let put: Vec<Name> = (0..50)
+            .map(|_| {
+                workload.draw(&mut request);
+                request.names[0]
+            })
+            .collect();
+        let mut back = workload.read_back().unwrap();
+        for _ in 0..200 {
+            back.draw(&mut request);
+            assert!(put.contains(&request.names[0]), "{request:?}");
+            assert!(back.check_outcome(&Outcome::Rows { rows: 1 }).is_ok());
+            let name = request.names[0];
+            let mut body = Vec::new();
+            name.write_body(&mut body);
+            let last = body.len() - 3;
+            body[last] ^= 1;
+            let row = RowView { row_key: &name.row_key(), version: name.version, body: &body };
+            assert!(back.check_row(&request, row, &mut Seen::default()).is_err(), "one bit of a body");
+        }
     }
 
     #[test]

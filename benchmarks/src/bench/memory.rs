@@ -4,12 +4,13 @@ use std::io;
 use std::net::TcpStream;
 use std::time::Duration;
 
+use cellgate_integration_tests::process;
+
 use super::results::{Judged, Spread};
 use super::rows::Bound;
 use super::servers::Cellgate;
 use super::stage::{self, Stage};
 use crate::fill;
-use crate::processes;
 use crate::protocol::mysql;
 
 /// Idle connections, each logged in.
@@ -43,6 +44,7 @@ pub fn judge(stage: &Stage) -> Vec<Judged> {
         goal,
         remark: figure.clone().err().unwrap_or_default(),
         figure: figure.ok().and_then(|figure| Spread::of(vec![figure])),
+        wrong: false,
     };
     let split = |of: fn(&Different) -> f64| different.as_ref().map(of).map_err(Clone::clone);
     let total = PREPARING * STATEMENTS;
@@ -68,7 +70,7 @@ fn connect(port: u16) -> io::Result<(TcpStream, mysql::Login)> {
 /// Resident memory once it is at rest.
 fn resident(proxy: &Cellgate) -> io::Result<f64> {
     std::thread::sleep(REST);
-    processes::resident(proxy.id()).map(|bytes| bytes as f64).ok_or_else(|| io::Error::other("the proxy is gone"))
+    process::resident_bytes(proxy.id()).map(|bytes| bytes as f64).ok_or_else(|| io::Error::other("the proxy is gone"))
 }
 
 /// Memory of a connection that waits for its next statement, in kB.

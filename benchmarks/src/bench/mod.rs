@@ -116,21 +116,22 @@ impl Options {
 }
 
 /// Groups that are no comparison of two loads.
-const OTHER_GROUPS: &[&str] = &["memory", "overload", "profile"];
+const OTHER_GROUPS: &[&str] = &["memory", overload::GROUP, "profile"];
 
 /// What became of a run's rows that did not hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
     /// Rows whose floor was missed: a result like any other.
     pub missed: usize,
-    /// Rows that have no figure, because something failed.
+    /// Rows that have no figure, because something failed, or in which Cellgate refused or answered wrongly in a round.
     pub failed: usize,
 }
 
 impl Ended {
     fn of(judged: &[Judged]) -> Self {
-        let count = |verdict| judged.iter().filter(|row| row.verdict() == verdict).count();
-        Self { missed: count(Verdict::Missed), failed: count(Verdict::Unknown) }
+        let failed = |row: &&Judged| row.wrong || row.verdict() == Verdict::Unknown;
+        let missed = |row: &&Judged| !row.wrong && row.verdict() == Verdict::Missed;
+        Self { missed: judged.iter().filter(missed).count(), failed: judged.iter().filter(failed).count() }
     }
 }
 
@@ -174,7 +175,11 @@ pub fn run(options: &Options) -> std::io::Result<Ended> {
         eprintln!("== {group} ({:.0} s)", begin.elapsed().as_secs_f64());
         let judged = attempt(&interrupted, || match *group {
             "memory" => memory::judge(&stage),
-            "overload" => overload::judge(&mut stage, extent.pace, extent.rounds.min(3), &mut seed),
+            overload::GROUP => {
+                let (judged, series) = overload::judge(&mut stage, extent.pace, extent.rounds.min(3), &mut seed);
+                results.series.extend(series);
+                judged
+            }
             _ => {
                 sampled = Some(profile::run(&mut stage, seed + 1).unwrap_or_else(|failure| panic!("{failure}")));
                 Vec::new()
@@ -210,13 +215,20 @@ pub fn run(options: &Options) -> std::io::Result<Ended> {
     Ok(ended)
 }
 
-/// Writes the page and the plots again from the results that are there.
+/// Writes the page and the plots again from the results that are there; comparisons are judged anew by their loads.
 ///
 /// # Errors
 /// If they cannot be read or the page cannot be written.
 pub fn render(root: &Path) -> std::io::Result<()> {
     let text = std::fs::read_to_string(root.join(RESULTS))?;
-    page::write(root, &serde_json::from_str(&text)?)
+    let mut results: Results = serde_json::from_str(&text)?;
+    let rows = rows::all();
+    for judged in &mut results.judged {
+        if let Some(row) = rows.iter().find(|row| row.id == judged.id) {
+            *judged = results::judge(row, &results.series);
+        }
+    }
+    page::write(root, &results)
 }
 
 /// Where the last full run is kept.
@@ -336,6 +348,7 @@ mod tests {
         let missed = Judged { floor: 1.0, goal: 2.0, figure: figure(0.5), ..failed.clone() };
         let held = Judged { figure: figure(3.0), ..missed.clone() };
         assert_eq!(Ended::of(&[held.clone(), missed.clone(), missed.clone()]), Ended { missed: 2, failed: 0 });
+        assert_eq!(Ended::of(&[Judged { wrong: true, ..held.clone() }]), Ended { missed: 0, failed: 1 });
         let ended = Ended::of(&[held, missed, failed]);
         assert_eq!(ended, Ended { missed: 1, failed: 1 });
         let full = Options::default();

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::plot;
-use super::results::{Judged, Results, Series, Verdict};
+use super::results::{Judged, RELAY, Results, Series, Verdict};
 use super::rows::Bound;
 
 const PAGE: &str = "docs/PERFORMANCE.md";
@@ -49,9 +49,9 @@ pub fn table(judged: &[Judged]) -> String {
 /// Every load, as a table of the page: medians over the rounds.
 pub fn figures(series: &[Series]) -> String {
     let mut text = String::from(
-        "| load | of | ops/s | p50 us | p99 us | server | proxy | loader |\n|---|---|---|---|---|---|---|---|\n",
+        "| load | of | ops/s | p50 us | p99 us | server | proxy | relay | loader |\n|---|---|---|---|---|---|---|---|---|\n",
     );
-    for one in series {
+    for one in series.iter().filter(|one| one.is_compared()) {
         let number = |figure: Option<f64>| figure.map_or("-".to_owned(), grouped);
         let cpu = |name: &str| {
             let figure = one.median(|report| report.cpu_us(name)).filter(|cpu| *cpu > 0.0);
@@ -62,13 +62,14 @@ pub fn figures(series: &[Series]) -> String {
         let loader = one.median(|report| report.loader_cpu_us).map_or("-".to_owned(), |cpu| format!("{cpu:.1}"));
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} | {hop} | {loader} |",
+            "| {} | {} | {} | {} | {} | {} | {hop} | {} | {loader} |",
             one.measure.label(),
             one.measure.subject.label(),
             number(one.median(|report| report.per_second)),
             number(one.median(|report| report.latency_us.p50)),
             number(one.median(|report| report.latency_us.p99)),
             cpu("server"),
+            cpu(RELAY),
         );
     }
     text
@@ -101,7 +102,7 @@ pub fn write(root: &Path, results: &Results) -> io::Result<()> {
         std::fs::write(directory.join(name), svg)?;
         let _ = writeln!(text, "![{caption}](performance/{name})\n");
     }
-    let _ = writeln!(text, "Medians over the rounds; the last three columns are processor time per operation in us.\n");
+    let _ = writeln!(text, "Medians over the rounds; the last four columns are processor time per operation in us.\n");
     text.push_str(&figures(&results.series));
     if !results.shares.is_empty() {
         let _ =

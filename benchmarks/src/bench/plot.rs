@@ -2,15 +2,16 @@
 
 use std::fmt::Write;
 
-use super::results::{Judged, Series, Verdict};
+use super::results::{Judged, RELAY, Series, Verdict};
 use super::rows::Bound;
 use super::subject::Subject;
 use crate::report::Report;
 use crate::workload::{Mode, Operation};
 
-const WIDTH: f64 = 860.0;
-/// Where bars begin; to the left of it stand their names.
-const LEFT: f64 = 330.0;
+const WIDTH: f64 = 960.0;
+/// Where bars begin; to the left of it stand their names, of at most so many letters.
+const LEFT: f64 = 430.0;
+const NAME: usize = 80;
 const RIGHT: f64 = 90.0;
 const BAR: f64 = 14.0;
 const STEP: f64 = 20.0;
@@ -99,16 +100,20 @@ pub fn ratios(judged: &[Judged]) -> String {
         drawing.bar(from, y, to - from, colour);
         let goal = place(better(row.goal));
         drawing.line((goal, y - 2.0), (goal, y + BAR + 2.0), "stroke=\"#222\" stroke-width=\"2\"");
-        let name: String = format!("{} {}", row.id, row.what).chars().take(58).collect();
+        let mut name = format!("{} {}", row.id, row.what);
+        if !row.against.is_empty() {
+            let _ = write!(name, " / {}", row.against);
+        }
+        let name: String = name.chars().take(NAME).collect();
         drawing.text(LEFT - 8.0, y + 11.0, "end", 10, &name);
         drawing.text(WIDTH - RIGHT + 8.0, y + 11.0, "start", 10, &format!("{median:.2}"));
     }
     drawing.finish()
 }
 
-/// A stack per load: server, proxy, loader.
+/// A stack per load: server, proxy, relay, loader.
 pub fn cpu(series: &[Series]) -> String {
-    let parts = ["server", "proxy", "echo", "loader"];
+    let parts = ["server", "proxy", "echo", RELAY, "loader"];
     let cost = |series: &Series, part: &str| {
         let figure = |report: &Report| if part == "loader" { report.loader_cpu_us } else { report.cpu_us(part) };
         series.median(figure).unwrap_or(0.0)
@@ -116,14 +121,19 @@ pub fn cpu(series: &[Series]) -> String {
     // An IN of a hundred keys costs as much as a hundred gets; on this scale it would hide them.
     let small =
         |series: &&Series| matches!(series.measure.operation, Operation::Get | Operation::Latest | Operation::Put);
-    let loads: Vec<&Series> =
-        series.iter().filter(small).filter(|series| series.rounds.iter().any(Option::is_some)).collect();
+    let loads: Vec<&Series> = series
+        .iter()
+        .filter(|one| one.is_compared())
+        .filter(small)
+        .filter(|series| series.rounds.iter().any(Option::is_some))
+        .collect();
     let total = |series: &Series| parts.iter().map(|part| cost(series, part)).sum::<f64>();
-    // Spider needs a scale of its own: its bar is cut, its figure is not.
+    // Spider needs a scale of its own: its bar is cut, and marked as such, its figure is not.
     let mut totals: Vec<f64> = loads.iter().map(|series| total(series)).collect();
     totals.sort_by(f64::total_cmp);
     let most = totals.get(totals.len() * 9 / 10).copied().unwrap_or(1.0).max(1.0);
-    let mut drawing = Drawing::new("Processor time per operation, us", height(loads.len()));
+    let mut drawing =
+        Drawing::new("Processor time per operation, us (a bar with a gap at its end is cut)", height(loads.len()));
     for (n, part) in parts.iter().enumerate() {
         let x = LEFT + n as f64 * 90.0;
         drawing.bar(x, TOP - 24.0, 12.0, COLOURS[n]);
@@ -141,6 +151,10 @@ pub fn cpu(series: &[Series]) -> String {
                 drawing.bar(x, y, width.min(room), colour);
             }
             x += width;
+        }
+        if x > WIDTH - RIGHT + 0.5 {
+            let (end, style) = (WIDTH - RIGHT - 12.0, "stroke=\"#fff\" stroke-width=\"4\"");
+            drawing.line((end - 4.0, y + BAR + 1.0), (end + 4.0, y - 1.0), style);
         }
         drawing.text(WIDTH - RIGHT + 8.0, y + 11.0, "start", 10, &format!("{:.1}", total(series)));
     }
@@ -203,17 +217,19 @@ mod tests {
             id: "1".to_owned(),
             group: "get".to_owned(),
             what: "a < b & c".to_owned(),
-            against: String::new(),
+            against: "somebody".to_owned(),
             unit: String::new(),
             bound: Bound::AtLeast,
             floor: 2.0,
             goal: 3.0,
             figure: Some(Spread { median: 2.5, low: 2.0, high: 3.0 }),
             remark: String::new(),
+            wrong: false,
         };
         let svg = ratios(&[row]);
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
         assert!(svg.contains("a &lt; b &amp; c") && svg.contains(FAIR));
+        assert!(svg.contains("/ somebody"), "rows of one name differ by what they are compared with");
         for plot in [ratios(&[]), cpu(&[]), latency(&[])] {
             assert_eq!(plot.matches("<svg").count(), 1);
         }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::overload;
 use super::rows::{Bound, Measure, Quantity, Row};
 use crate::report::Report;
 
@@ -56,9 +57,15 @@ pub struct Series {
 }
 
 impl Series {
-    /// The median over the rounds of something; none if every round failed.
+    /// The median of something over the rounds without errors; none if there is no such round. Who refuses or answers wrongly
+    /// is quick.
     pub fn median(&self, figure: impl Fn(&Report) -> f64) -> Option<f64> {
-        median(self.rounds.iter().flatten().map(figure).collect())
+        median(self.rounds.iter().flatten().filter(|report| report.errors == 0).map(figure).collect())
+    }
+
+    /// Whether it is of a comparison: those are what tables and plots of loads show.
+    pub fn is_compared(&self) -> bool {
+        !self.group.starts_with(overload::GROUP)
     }
 
     /// Failed and wrong answers of all rounds.
@@ -90,6 +97,10 @@ pub struct Judged {
     pub figure: Option<Spread>,
     /// Why there is none, or what else is to be said.
     pub remark: String,
+    /// Whether Cellgate, or whoever is measured, refused or answered wrongly in a round: the run has failed, whatever the other
+    /// rounds say.
+    #[serde(default)]
+    pub wrong: bool,
 }
 
 /// A median and what it is the median of.
@@ -152,20 +163,10 @@ impl Judged {
 /// Judges a row by the loads of its group: the ratio is taken within each round.
 pub fn judge(row: &Row, series: &[Series]) -> Judged {
     let find = |measure: &Measure| series.iter().find(|s| s.group == row.group && s.measure == *measure);
-    let mut ratios = Vec::new();
+    let mut figure = None;
     let mut remark = String::new();
     if let (Some(ours), Some(theirs)) = (find(&row.ours), find(&row.theirs)) {
-        for (ours, theirs) in ours.rounds.iter().zip(&theirs.rounds) {
-            // Who refuses or answers wrongly is quick: such a round says nothing.
-            if let (Some(ours), Some(theirs)) = (ours, theirs)
-                && ours.errors + theirs.errors == 0
-            {
-                let (ours, theirs) = (row.quantity.of(ours), row.quantity.of(theirs));
-                if theirs > 0.0 && ours > 0.0 {
-                    ratios.push(ours / theirs);
-                }
-            }
-        }
+        figure = ratio(ours, theirs, |report| row.quantity.of(report));
         for side in [ours, theirs] {
             let label = side.measure.subject.label();
             if let Some(failure) = &side.failure {
@@ -181,8 +182,13 @@ pub fn judge(row: &Row, series: &[Series]) -> Judged {
         && remark.is_empty()
     {
         let relay = |series: &Series| series.median(|report| report.cpu_us(RELAY)).filter(|cpu| *cpu > 0.0);
-        if let (Some(ours), Some(theirs)) = (relay(ours), relay(theirs)) {
-            remark = format!("the relay itself took {ours:.1} against {theirs:.1} us per operation");
+        if let (Some(of_ours), Some(of_theirs)) = (relay(ours), relay(theirs))
+            && let (Quantity::Throughput, Some(fair)) = (row.quantity, ratio(ours, theirs, without_relay))
+        {
+            remark = format!(
+                "{:.2}x ({:.2} to {:.2}) without the relay, which took {of_ours:.1} against {of_theirs:.1} us per operation",
+                fair.median, fair.low, fair.high
+            );
         }
     }
     let what = match row.quantity {
@@ -200,9 +206,24 @@ pub fn judge(row: &Row, series: &[Series]) -> Judged {
         bound: row.bound,
         floor: row.floor,
         goal: row.goal,
-        figure: Spread::of(ratios),
+        figure,
         remark,
+        wrong: find(&row.ours).is_some_and(|ours| ours.errors() > 0),
     }
+}
+
+/// The ratio of a figure of two loads within each round in which both had one. Who refuses or answers wrongly is quick: such
+/// a round says nothing.
+pub fn ratio(ours: &Series, theirs: &Series, figure: impl Fn(&Report) -> f64) -> Option<Spread> {
+    let sound = |round: &Option<Report>| round.as_ref().filter(|report| report.errors == 0).map(&figure);
+    let both = ours.rounds.iter().zip(&theirs.rounds).filter_map(|(ours, theirs)| sound(ours).zip(sound(theirs)));
+    Spread::of(both.filter(|(ours, theirs)| *ours > 0.0 && *theirs > 0.0).map(|(ours, theirs)| ours / theirs).collect())
+}
+
+/// Operations per second if the relay's processor time were nobody's, as a network's is, and all others had it.
+fn without_relay(report: &Report) -> f64 {
+    let all = report.all_cpu_us() + report.loader_cpu_us;
+    report.per_second * all / (all - report.cpu_us(RELAY)).max(f64::MIN_POSITIVE)
 }
 
 /// A group that has no figures because it could not be measured.
@@ -218,6 +239,7 @@ pub fn failed(group: &str, failure: &str) -> Judged {
         goal: 0.0,
         figure: None,
         remark: one_line(failure),
+        wrong: false,
     }
 }
 
@@ -306,12 +328,31 @@ mod tests {
         let theirs = series(row.theirs, [report(100.0), report(100.0)]);
         let some = judge(row, &[theirs.clone(), series(row.ours, [wrong(9000.0), report(200.0)])]);
         assert_eq!(some.figure, Some(Spread { median: 2.0, low: 2.0, high: 2.0 }));
-        assert!(some.remark.contains("3 errors, the first: 1105: no"), "{}", some.remark);
+        assert!(some.remark.contains("3 errors, the first: 1105: no") && some.wrong, "{}", some.remark);
+        let broken =
+            judge(row, &[series(row.theirs, [wrong(1.0), report(1.0)]), series(row.ours, [report(2.0), report(2.0)])]);
+        assert!(!broken.wrong, "that the baseline answers wrongly is no failure of ours");
+        assert_eq!(series(row.ours, [wrong(9000.0), report(200.0)]).median(|report| report.per_second), Some(200.0));
         let all = judge(row, &[theirs, series(row.ours, [wrong(9000.0), wrong(9000.0)])]);
         assert_eq!(all.verdict(), Verdict::Unknown);
         assert!(sound(report(1.0)).is_ok());
         assert_eq!(sound(wrong(1.0)).unwrap_err(), "3 errors, the first: 1105: no");
         assert_eq!(failed("memory", "it did not start").verdict(), Verdict::Unknown);
+    }
+
+    #[test]
+    fn the_relays_processor_time_is_taken_from_neither_side() {
+        let rows = rows::all();
+        let row = rows.iter().find(|row| row.id == "15b-get").unwrap();
+        let load = |measure, per_second, relay| {
+            let mut report = report(per_second);
+            report.groups.push(Group { name: RELAY.to_owned(), cpu_us: relay, resident: 0 });
+            Series { group: row.group.to_owned(), measure, rounds: vec![Some(report)], failure: None }
+        };
+        // 11 us of loader and server each; the relay takes as much of the one side, and nothing of the other.
+        let judged = judge(row, &[load(row.theirs, 100.0, 11.0), load(row.ours, 300.0, 0.001)]);
+        assert_eq!(judged.figure.map(|spread| spread.median), Some(3.0));
+        assert!(judged.remark.starts_with("1.50x (1.50 to 1.50) without the relay"), "{}", judged.remark);
     }
 
     #[test]

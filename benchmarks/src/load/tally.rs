@@ -45,11 +45,14 @@ impl Tally {
         self.received += bytes as u64;
         match checked {
             Ok(()) => self.latencies.record((now - started).as_nanos() as u64),
-            Err(error) => {
-                self.errors += 1;
-                self.first_error.get_or_insert_with(|| error.to_string());
-            }
+            Err(error) => self.wrong(error.to_string()),
         }
+    }
+
+    /// Something was not as it should be.
+    pub(super) fn wrong(&mut self, error: String) {
+        self.errors += 1;
+        self.first_error.get_or_insert(error);
     }
 }
 
