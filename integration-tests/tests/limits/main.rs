@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cellgate_integration_tests::Deployment;
-use cellgate_integration_tests::client::{self, Refusal, TRIPS, run};
+use cellgate_integration_tests::client::{self, Refusal, TRIPS, get, put, run, triple};
 use cellgate_integration_tests::raw::{COM_PING, COM_QUERY, PACKET_BYTES, Raw, Reply};
 use cellgate_integration_tests::{http, wait};
 use mysql_async::prelude::Queryable;
@@ -461,10 +461,12 @@ async fn long_texts_and_long_work_on_short_ones_keep_nobody_else_waiting() {
     let others = async {
         let mut conn = client::connect(proxy.mysql()).await;
         run(&mut conn, TRIPS).await;
+        put(&mut conn, &triple("a", "BASE", 1), "1").await.unwrap();
         let (mut slowest, mut count) = (Duration::ZERO, 0);
+        // Reads from the cache: a disk that is busy with other tests keeps none of them waiting.
         while !over.load(Ordering::Relaxed) {
             let began = std::time::Instant::now();
-            run(&mut conn, "INSERT INTO trips (row_key, column_key, body) VALUES ('a', 'BASE', '1')").await;
+            assert!(get(&mut conn, &triple("a", "BASE", 1)).await.unwrap().is_some());
             slowest = slowest.max(began.elapsed());
             count += 1;
         }
