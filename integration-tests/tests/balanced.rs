@@ -33,10 +33,10 @@ fn is_repeated(error: &Error) -> bool {
 
 /// Writes cells of its own until told to stop, and repeats each until it is acknowledged: their number, and that of repeats.
 async fn write(address: SocketAddr, number: u64, stop: Arc<AtomicBool>, acknowledged: Arc<AtomicU64>) -> (u64, u64) {
-    let (mut written, mut repeats) = (0, 0);
+    let (mut written, mut repeats) = (0u64, 0);
     let mut connection: Option<Conn> = None;
     while !stop.load(Ordering::Relaxed) {
-        if number % 2 == 0 && written % WRITES == 0 {
+        if number.is_multiple_of(2) && written.is_multiple_of(WRITES) {
             connection = None;
         }
         let (cell, body) = (triple(&format!("{number}-{written}"), "BASE", 1), written.to_string());
