@@ -126,7 +126,7 @@ fn code(error: &StatementError) -> (u16, &'static str) {
         StatementError::NoSavepoint(_) => (1305, "42000"),
         StatementError::TransactionTooLarge { .. } => (1197, "HY000"),
         StatementError::Timeout { .. } | StatementError::OwnTimeout => (3024, "HY000"),
-        StatementError::Interrupted => (1317, "70100"),
+        StatementError::Interrupted | StatementError::GoesOn => (1317, "70100"),
         StatementError::NoSuchConnection(_) => (1094, "HY000"),
         StatementError::NotOwner(_) => (1095, "HY000"),
         StatementError::Denied { .. } => (1142, "42000"),

@@ -22,6 +22,7 @@ pub mod program;
 pub mod relational;
 pub mod server;
 pub mod session;
+mod shares;
 pub mod signals;
 mod sync;
 pub mod tls;

@@ -122,6 +122,32 @@ async fn letting_go_of_locks_does_not_wait_for_a_frozen_meta_store_one_behind_th
 }
 
 #[tokio::test]
+async fn what_has_committed_does_not_fail_for_a_meta_store_that_is_not_told_of_released_locks() {
+    let server = meta_server();
+    let text = "[timeouts]\nconnect = \"1s\"\n";
+    let deployment = Builder::new().topology(SHARDS, Some(&server.url("meta"))).shared_mariadb("m").text(text).build();
+    let proxy = deployment.start();
+    let mut conn = client::connect(proxy.mysql()).await;
+    run(&mut conn, TRIPS).await;
+    run(&mut conn, "SET autocommit = 0").await;
+    for (cell, ends) in (1..).zip(["UNLOCK TABLES", "BEGIN"]) {
+        run(&mut conn, "LOCK TABLES trips WRITE").await;
+        put(&mut conn, &triple("a", "BASE", cell), "1").await.unwrap();
+        server.freeze();
+        run(&mut conn, ends).await;
+        let warned: Vec<(String, u16, String)> = client::rows(&mut conn, "SHOW WARNINGS").await;
+        server.thaw();
+        let later = |(level, code, message): &(String, u16, String)| {
+            level == "Warning" && *code == 1105 && message.contains("the locks are released")
+        };
+        assert!(matches!(&warned[..], [warning] if later(warning)), "{ends}: {warned:?}");
+        run(&mut conn, "ROLLBACK").await;
+        assert_eq!(client::rows::<i64>(&mut conn, "SELECT COUNT(*) FROM trips").await, [cell], "{ends}");
+    }
+    proxy.assert_no_panic();
+}
+
+#[tokio::test]
 async fn a_meta_store_that_answers_and_takes_nothing_is_told_from_one_that_is_away() {
     let server = meta_server();
     let deployment = Builder::new().topology(SHARDS, Some(&server.url("meta"))).sqlite("file").build();

@@ -1,7 +1,9 @@
 //! A COMMIT that is refused or killed ends its transaction: pools give the connection to the next one without a ROLLBACK.
 
 use cellgate_integration_tests::client::{self, put, refused, rows, run, triple};
+use cellgate_integration_tests::deployment::{Builder, SHARDS};
 use cellgate_integration_tests::raw::{COM_QUERY, Raw};
+use cellgate_integration_tests::servers::MariaDb;
 use cellgate_integration_tests::{Deployment, Proxy};
 use mysql_async::Conn;
 
@@ -81,6 +83,34 @@ async fn a_commit_that_is_killed_while_it_waits_is_rolled_back_and_may_be_repeat
         }
         assert_eq!(count(&mut root).await, before + 1, "{commits}");
     }
+}
+
+#[tokio::test]
+async fn what_waited_for_a_lock_is_not_written_if_its_own_lock_was_lost_meanwhile() {
+    let mut builder = Builder::new();
+    let meta = builder.shared_mariadb_database();
+    let proxy = builder.topology(SHARDS, Some(&meta)).shared_mariadb("m").build().start();
+    let [mut one, mut holder, mut root] = three(&proxy).await;
+    let database = meta.rsplit('/').next().unwrap();
+    let id = one.id();
+    let insert = "INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'BASE', 1, '1')";
+    // What is to be repeated is the transaction, or the statement.
+    for (before, writes, code) in [(vec!["BEGIN", insert], "COMMIT", 1213), (vec![], insert, 1205)] {
+        assert_eq!(rows::<i64>(&mut one, "SELECT GET_LOCK('a', 0)").await, [1]);
+        for statement in before {
+            run(&mut one, statement).await;
+        }
+        run(&mut holder, "LOCK TABLES trips READ").await;
+        let losing = async {
+            until_it_runs(&mut root, id, &writes[..6]).await;
+            MariaDb::shared().execute(&format!("DELETE FROM `{database}`.cg_meta WHERE name = 'locks'"));
+        };
+        let (lost, ()) = tokio::join!(refused(&mut one, writes), losing);
+        assert!(lost.code == code && lost.message.contains("were lost"), "{writes}: {lost:?}");
+        assert_eq!(count(&mut root).await, 0, "{writes}");
+        assert_eq!(refused(&mut holder, "SELECT COUNT(*) FROM trips").await.code, 1205, "its lock was lost, too");
+    }
+    run(&mut one, insert).await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod certificates;
 mod commits;
 mod compression;
 mod cursors;
+mod going_on;
 mod kill;
 mod locks;
 mod logins;

@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use cellgate_schemaless::TableId;
 use tokio::sync::Notify;
 
 use super::table::{Key, Mode, overlap};
@@ -22,27 +23,42 @@ pub(super) struct Gate {
 /// Those of the long way.
 #[derive(Debug, Default)]
 struct Writes {
-    of_tables: HashMap<Key, usize>,
+    of_tables: HashMap<Counted, usize>,
     of_connections: HashMap<u32, usize>,
     /// Connections that have ended while a write of theirs goes on.
     ended: HashSet<u32>,
+}
+
+/// What a write is counted by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Counted {
+    /// What it was let in to, as that was called then.
+    Named(Key),
+    /// The table it writes to, whatever it is called by now.
+    Table(TableId),
 }
 
 /// A statement that was let in. Of a read there is nothing to keep: nobody has to wait for it, what it sees was there
 /// before.
 #[must_use]
 #[derive(Debug)]
-pub struct Entered(Option<(Arc<Locks>, u32, Key)>);
+pub struct Entered(Option<(Arc<Locks>, u32, Counted)>);
 
 impl Entered {
     pub(super) fn new(locks: &Arc<Locks>, connection: u32, table: &Key, mode: Mode) -> Self {
-        if mode == Mode::Read {
-            return Self(None);
-        }
+        if mode == Mode::Read { Self(None) } else { Self::counted(locks, connection, Counted::Named(table.clone())) }
+    }
+
+    /// A write to this table, for who locks it by another name.
+    pub(super) fn of_table(locks: &Arc<Locks>, connection: u32, table: TableId) -> Self {
+        Self::counted(locks, connection, Counted::Table(table))
+    }
+
+    fn counted(locks: &Arc<Locks>, connection: u32, what: Counted) -> Self {
         let mut writes = lock(&locks.gate.writes);
-        *writes.of_tables.entry(table.clone()).or_default() += 1;
+        *writes.of_tables.entry(what.clone()).or_default() += 1;
         *writes.of_connections.entry(connection).or_default() += 1;
-        Self(Some((Arc::clone(locks), connection, table.clone())))
+        Self(Some((Arc::clone(locks), connection, what)))
     }
 }
 
@@ -53,14 +69,28 @@ impl Gate {
         if matches!(key, Key::Name(_)) {
             return false;
         }
+        let concerns = |write: &Counted| matches!(write, Counted::Named(write) if overlap(write, key));
+        self.wait_while(|writes| writes.of_tables.keys().any(concerns) || self.quick.load(Ordering::SeqCst) > 0).await
+    }
+
+    /// Completes once no write of the long way to one of these tables is under way, by whatever name it was let in, and
+    /// answers whether one was.
+    pub(super) async fn none_to(&self, tables: &[TableId]) -> bool {
+        let concerns = |write: &Counted| matches!(write, Counted::Table(table) if tables.contains(table));
+        self.wait_while(|writes| writes.of_tables.keys().any(concerns)).await
+    }
+
+    /// Completes once no write of the long way of this connection is under way.
+    pub(super) async fn none_of(&self, connection: u32) {
+        self.wait_while(|writes| writes.of_connections.contains_key(&connection)).await;
+    }
+
+    /// Waits for the ends of writes, and answers whether it did.
+    async fn wait_while(&self, busy: impl Fn(&Writes) -> bool) -> bool {
         let mut waited = false;
         loop {
             let left = self.left.notified();
-            let busy = {
-                let writes = lock(&self.writes);
-                writes.of_tables.keys().any(|write| overlap(write, key)) || self.quick.load(Ordering::SeqCst) > 0
-            };
-            if !busy {
+            if !busy(&lock(&self.writes)) {
                 return waited;
             }
             waited = true;
@@ -106,13 +136,14 @@ impl Drop for QuickWrite {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let Some((locks, connection, key)) = &self.0 else { return };
+        let Some((locks, connection, what)) = &self.0 else { return };
         let was_last_of_ended = {
             let mut writes = lock(&locks.gate.writes);
-            if counted_down(&mut writes.of_tables, key) {
+            let was_last = counted_down(&mut writes.of_connections, connection);
+            if counted_down(&mut writes.of_tables, what) || was_last {
                 locks.gate.left.notify_waiters();
             }
-            counted_down(&mut writes.of_connections, connection) && writes.ended.remove(connection)
+            was_last && writes.ended.remove(connection)
         };
         if was_last_of_ended {
             locks.give_back(*connection, Which::All);
@@ -143,8 +174,8 @@ mod tests {
         let (name, table) = (Key::Name("job".to_owned()), Key::Table("d".to_owned(), "t".to_owned()));
         let now = Instant::now();
         assert!(locks.acquire(1, &[(name.clone(), Mode::Write)], now).await.unwrap().is_some());
-        let (first, _) = locks.enter(1, &[(table.clone(), Mode::Write)], now).await.unwrap();
-        let (second, _) = locks.enter(1, &[(table, Mode::Write)], now).await.unwrap();
+        let (first, _) = locks.enter(1, &[(table.clone(), Mode::Write)], &[], now).await.unwrap();
+        let (second, _) = locks.enter(1, &[(table, Mode::Write)], &[], now).await.unwrap();
         assert!(locks.ended(1));
         drop(first);
         assert_eq!(Vec::from_iter(locks.outlived()), [1]);
@@ -156,11 +187,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_write_is_waited_for_by_its_table_and_by_its_connection_while_others_go_on() {
+        let locks = Locks::alone();
+        let (table, now) = (Key::Table("d".to_owned(), "t".to_owned()), Instant::now());
+        let soon = || now + Duration::from_millis(50);
+        let enter = async |connection, id| {
+            locks.enter(connection, &[(table.clone(), Mode::Write)], &[TableId(id)], now).await.unwrap().0
+        };
+        let (first, _other) = (enter(1, 5).await, enter(2, 6).await);
+        assert_eq!(locks.written_to(&[TableId(7)], soon()).await, Some(false));
+        assert_eq!(
+            locks.written_to(&[TableId(7), TableId(5)], soon()).await,
+            None,
+            "it was let in to what has this id"
+        );
+        let later = now + Duration::from_secs(60);
+        let (waited, (), ()) = tokio::join!(locks.written_to(&[TableId(5)], later), locks.gate.none_of(1), async {
+            tokio::task::yield_now().await;
+            drop(first);
+        });
+        assert_eq!(waited, Some(true));
+    }
+
+    #[tokio::test]
     async fn the_end_of_every_write_can_be_waited_for() {
         let locks = Locks::alone();
         let table = Key::Table("d".to_owned(), "t".to_owned());
         let soon = Duration::from_millis(50);
-        let (entered, _) = locks.enter(1, &[(table, Mode::Write)], Instant::now()).await.unwrap();
+        let (entered, _) = locks.enter(1, &[(table, Mode::Write)], &[], Instant::now()).await.unwrap();
         assert!(tokio::time::timeout(soon, locks.written()).await.is_err());
         drop(entered);
         let quick = Locks::quick_write(&locks);

@@ -15,23 +15,26 @@ mod queue;
 mod table;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
+use cellgate_schemaless::TableId;
 use cellgate_store::StoreError;
 use cellgate_store::meta::MetaStore;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, watch};
 
 pub use document::LEASE;
 use document::{Answered, Turns};
 use gate::Gate;
 pub use gate::{Entered, QuickWrite};
 use handing::Handing;
-use queue::{Queue, Told};
+use queue::Queue;
 pub use table::{Key, LockTable, Mode, Owner, Released};
+use waiting::Waiting;
 
 use crate::sync::lock;
 
@@ -47,6 +50,9 @@ pub const SESSION_NAMES: usize = 1000;
 /// them, written as one document of about a megabyte, with every change.
 pub const NAMES: usize = 10_000;
 
+/// Most of these that the accounts of one user hold together, so that nobody takes them all.
+pub const ACCOUNT_NAMES: usize = NAMES / 2;
+
 /// Added to the number of another proxy's connection: no connection of this one has that number, but one may well have the
 /// number that it has there.
 pub const ELSEWHERE: u64 = 1 << 32;
@@ -57,7 +63,7 @@ pub enum LockError {
     /// What the meta store says.
     #[error(transparent)]
     Meta(#[from] StoreError),
-    /// There are as many names as there may be, [`SESSION_NAMES`] or [`NAMES`].
+    /// There are as many names as there may be, [`SESSION_NAMES`], [`ACCOUNT_NAMES`] or [`NAMES`].
     #[error("{what} exceeds {limit}")]
     Names {
         /// Whose names they are.
@@ -98,6 +104,8 @@ pub struct Locks {
     /// This proxy's name among the owners.
     proxy: String,
     state: Mutex<State>,
+    /// Whose the connections are.
+    users: Mutex<HashMap<u32, String>>,
     /// Whether a table is locked in what is known.
     tables_locked: AtomicBool,
     /// Somebody let go of something.
@@ -161,6 +169,7 @@ impl Locks {
             place,
             proxy,
             state: Mutex::default(),
+            users: Mutex::default(),
             tables_locked: AtomicBool::new(false),
             released: Notify::new(),
             gate: Gate::default(),
@@ -174,7 +183,13 @@ impl Locks {
 
     /// A session of this proxy as an owner.
     fn owner(&self, connection: u32) -> Owner {
-        Owner { proxy: self.proxy.clone(), connection }
+        let user = lock(&self.users).get(&connection).cloned().unwrap_or_default();
+        Owner { proxy: self.proxy.clone(), connection, user }
+    }
+
+    /// A connection is of an account of this user from now on, until it has [`ended`](Locks::ended).
+    pub fn of_account(&self, connection: u32, user: &str) {
+        lock(&self.users).insert(connection, user.to_owned());
     }
 
     /// Takes all of these or, if they cannot be had until then, none. Who stops waiting has none. The meta store is asked at
@@ -198,6 +213,8 @@ impl Locks {
             let Ok(busy) = tokio::time::timeout_at(until.into(), self.gate.empty(key)).await else { return Ok(None) };
             acquired.waited |= busy;
         }
+        // Others have their turn, and a KILL is heard that came while it waited: nothing is kept yet.
+        tokio::task::yield_now().await;
         waiting.kept = true;
         Ok(Some(acquired))
     }
@@ -268,6 +285,7 @@ impl Locks {
     /// A connection has ended: it holds nothing any more once what it writes is written, so that whoever gets a lock of it
     /// sees that. The meta store is told at once, or as soon as it can be. Answers whether a write of it goes on.
     pub fn ended(&self, connection: u32) -> bool {
+        lock(&self.users).remove(&connection);
         let goes_on = self.gate.outlives(connection);
         if !goes_on {
             self.give_back(connection, Which::All);
@@ -285,6 +303,19 @@ impl Locks {
     pub async fn written(&self) {
         // Who writes on the short way tells of its end only while a table is locked.
         while tokio::time::timeout(LOOK_AGAIN, self.gate.empty(&Key::Tables)).await.is_err() {}
+    }
+
+    /// Waits until no write of the long way to one of these tables is under way, also one that was let in when the table had
+    /// another name; answers whether one was, or `None` if one still is then.
+    pub async fn written_to(&self, tables: &[TableId], until: Instant) -> Option<bool> {
+        tokio::time::timeout_at(until.into(), self.gate.none_to(tables)).await.ok()
+    }
+
+    /// Waits until what a session that holds something writes is written, whoever stopped waiting for it.
+    pub async fn written_by(&self, connection: u32) {
+        if self.holds(connection) {
+            self.gate.none_of(connection).await;
+        }
     }
 
     /// A session lets go of some of what it holds and does not wait for the meta store, which is told at once, or as soon as
@@ -308,8 +339,8 @@ impl Locks {
         Ok(self.read(|known| known.holder(key).map(number)))
     }
 
-    /// Waits until a statement of this session may use all of these tables, and then counts its writes as under way until
-    /// what it answers is dropped; also answers whether it had to wait. While it waits for one it keeps nobody waiting for
+    /// Waits until a statement of this session may use all of these tables, and then counts its writes, which go to what has
+    /// the ids `written`, as under way until what it answers is dropped; also answers whether it had to wait. While it waits for one it keeps nobody waiting for
     /// another.
     ///
     /// # Errors
@@ -318,6 +349,7 @@ impl Locks {
         self: &Arc<Self>,
         connection: u32,
         tables: &[(Key, Mode)],
+        written: &[TableId],
         until: Instant,
     ) -> Result<(Vec<Entered>, bool), Key> {
         let owner = self.owner(connection);
@@ -329,8 +361,9 @@ impl Locks {
                 // Under the same mutex as the lock is taken: either it sees the write or the write sees it.
                 match tables.iter().find(|(key, mode)| !state.known.lets(&owner, key, *mode)) {
                     None => {
-                        let entered = tables.iter().map(|(key, mode)| Entered::new(self, connection, key, *mode));
-                        return Ok((entered.collect(), waited));
+                        let named = tables.iter().map(|(key, mode)| Entered::new(self, connection, key, *mode));
+                        let by_id = written.iter().map(|table| Entered::of_table(self, connection, *table));
+                        return Ok((named.chain(by_id).collect(), waited));
                     }
                     Some((key, _)) => key,
                 }
@@ -401,73 +434,4 @@ impl Locks {
 /// The time, as tests may have stopped it.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
-}
-
-/// A session that stands in the queue, or has just been given what it waited for; unless it keeps that, it lets go of it.
-struct Waiting<'a> {
-    locks: &'a Locks,
-    owner: &'a Owner,
-    wanted: &'a [(Key, Mode)],
-    ticket: u64,
-    /// The turn at the document that looks for it first; 0 if that is not needed.
-    turn: u64,
-    told: oneshot::Receiver<Told>,
-    /// It waits, so that somebody has looked for it before its time is over.
-    patient: bool,
-    /// It was told that it has them.
-    granted: bool,
-    kept: bool,
-}
-
-impl Waiting<'_> {
-    /// Completes when all of it can be had, which is `None` if that is not until then.
-    async fn granted(&mut self, until: Instant) -> Result<Option<Acquired>, StoreError> {
-        if let Ok(told) = tokio::time::timeout_at(until.into(), &mut self.told).await {
-            return self.hear(told.ok());
-        }
-        tokio::select! {
-            biased;
-            told = &mut self.told => self.hear(told.ok()),
-            // Whoever asks is answered: not that it cannot be had before somebody has looked.
-            looked = self.locks.told(self.turn) => {
-                // Of who waited somebody has looked: that the last turn lost a race with other proxies is no error of its.
-                if !self.patient {
-                    looked?;
-                }
-                let told = self.told.try_recv().ok();
-                self.hear(told)
-            }
-        }
-    }
-
-    fn hear(&mut self, told: Option<Told>) -> Result<Option<Acquired>, StoreError> {
-        let acquired = told.transpose()?;
-        self.granted = acquired.is_some();
-        Ok(acquired)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        if self.kept {
-            return;
-        }
-        let locks = self.locks;
-        let gives_back = locks.change(|state| {
-            if state.queue.leave(self.ticket) {
-                return false;
-            }
-            let granted = self.granted || matches!(self.told.try_recv(), Ok(Ok(_)));
-            if granted {
-                for (key, _) in self.wanted {
-                    state.known.release(self.owner, key);
-                }
-            }
-            granted
-        });
-        if gives_back {
-            locks.ask();
-            locks.released.notify_waiters();
-        }
-    }
 }

@@ -1,10 +1,11 @@
 //! Who holds what: plain data, the same whether it lives in memory or in a document.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
-use super::{LockError, NAMES, SESSION_NAMES, Which};
+use super::{ACCOUNT_NAMES, LockError, NAMES, SESSION_NAMES, Which};
 
 /// What is locked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,12 +34,27 @@ pub enum Mode {
 }
 
 /// A session.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// The proxy it is connected to; empty if there is only one.
     pub proxy: String,
     /// Its connection id there.
     pub connection: u32,
+    /// The user of its account, as far as that is known: whose names these are. It is the same session whatever this says.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub user: String,
+}
+
+impl PartialEq for Owner {
+    fn eq(&self, other: &Self) -> bool {
+        self.connection == other.connection && self.proxy == other.proxy
+    }
+}
+
+impl Hash for Owner {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.proxy, self.connection).hash(state);
+    }
 }
 
 /// What came of letting go.
@@ -87,6 +103,12 @@ impl LockTable {
         if own + new > SESSION_NAMES {
             let what = "the number of locks of GET_LOCK that this session holds";
             return Err(LockError::Names { what, limit: SESSION_NAMES });
+        }
+        let of_account = |held: &&Held| is_name(&held.key) && held.owner.user == owner.user;
+        let known = !owner.user.is_empty();
+        if known && self.held.iter().filter(of_account).count() + new > ACCOUNT_NAMES {
+            let what = "the number of locks of GET_LOCK that all sessions of this user hold";
+            return Err(LockError::Names { what, limit: ACCOUNT_NAMES });
         }
         if all + new > NAMES {
             let what = "the number of locks of GET_LOCK that all sessions hold";

@@ -18,9 +18,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use cellgate_sql::relational::Program;
-use tokio::sync::Semaphore;
 
 use crate::catalog::Snapshot;
+use crate::shares::Room;
 use crate::sync::lock;
 use crate::until::Until;
 pub use engine::Outcome;
@@ -36,6 +36,9 @@ pub use view::{ColumnView, Escapes, IndexRow, IndexView, TableView};
 /// Most engines, idle and at work: each is the memory of what it holds and, at work, a thread.
 const ENGINES: usize = 8;
 
+/// How many of them work for one account at a time.
+const OF_AN_ACCOUNT: usize = ENGINES / 2;
+
 /// What an engine's rows were made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Key {
@@ -47,36 +50,36 @@ struct Key {
 #[derive(Debug)]
 pub struct Relational {
     idle: Mutex<Vec<Engine<Key>>>,
-    room: Arc<Semaphore>,
+    room: Room,
 }
 
 impl Default for Relational {
     fn default() -> Self {
-        Self { idle: Mutex::default(), room: Arc::new(Semaphore::new(ENGINES)) }
+        Self { idle: Mutex::default(), room: Room::new(ENGINES, OF_AN_ACCOUNT) }
     }
 }
 
 impl Relational {
-    /// Runs a program over the catalog as `sight` sees it.
+    /// Runs a program of an account over the catalog as `sight` sees it.
     ///
     /// # Errors
     /// What a value makes of an operator, a bound that is exceeded, or no engine free before the deadline.
     pub async fn run(
         self: &Arc<Self>,
+        account: &str,
         program: Program,
         catalog: Arc<Snapshot>,
         state: State,
         deadline: Instant,
     ) -> Result<Outcome, RelationalFailure> {
-        let permit = tokio::time::timeout_at(deadline.into(), Arc::clone(&self.room).acquire_owned());
-        let permit = permit.await.map_err(|_| RelationalFailure::Busy)?.map_err(|_| RelationalFailure::Busy)?;
+        let place = self.room.of(account).take(deadline).await.ok_or(RelationalFailure::Busy)?;
         let this = Arc::clone(self);
         let program = Arc::new(program);
         // Whoever stops waiting (KILL, a client that goes away) stops the engine.
         let (until, _waiting) = Until::new(deadline);
         let work = move || {
             // The room is taken for as long as the thread is at work, also when nobody waits for it any more.
-            let _permit = permit;
+            let _place = place;
             this.run_now(&program, &catalog, &state, &until)
         };
         tokio::task::spawn_blocking(work).await.unwrap_or(Err(RelationalFailure::Panicked))
@@ -111,8 +114,8 @@ impl Relational {
     fn take(&self, key: &Key) -> Result<Engine<Key>, RelationalFailure> {
         let mut idle = lock(&self.idle);
         let fitting = idle.iter().position(|engine| engine.key() == Some(key));
-        // The caller has its permit already.
-        let others = (ENGINES - self.room.available_permits().min(ENGINES)).saturating_sub(1);
+        // The caller has its place already.
+        let others = (ENGINES - self.room.free().min(ENGINES)).saturating_sub(1);
         // The one unused for longest stands first.
         let place = fitting.or((!idle.is_empty() && idle.len() + others >= ENGINES).then_some(0));
         match place {

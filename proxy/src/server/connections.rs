@@ -314,7 +314,7 @@ mod tests {
         let process = processes.enter("localhost");
         let present = Present { processes: &processes, locks: &locks, process: &process };
         let table = Key::Table("d".to_owned(), "t".to_owned());
-        let (entered, _) = locks.enter(process.id(), &[(table, Mode::Write)], Instant::now()).await.unwrap();
+        let (entered, _) = locks.enter(process.id(), &[(table, Mode::Write)], &[], Instant::now()).await.unwrap();
         let listed = || processes.outlived(|| locks.outlived()).iter().map(|info| info.id).collect::<Vec<_>>();
         assert_eq!(listed(), [0; 0]);
         drop(present);

@@ -77,6 +77,8 @@ impl Session {
             }
         }
         self.account = account.name.clone();
+        self.desk = self.server.workshop().of(&account.name.to_string());
+        self.server.locks().of_account(self.process.id(), &account.name.user);
         self.access = found;
         Ok(())
     }

@@ -16,7 +16,7 @@ use super::buffer::Buffered;
 use super::error::StatementError;
 use super::locking::EnteredCommit;
 use super::warnings::Level;
-use super::write::{by_clusters, name_of};
+use super::write::{by_clusters, name_within};
 use super::{Answer, Characteristics, Done, Open, Session, Start};
 use crate::errors::notes;
 
@@ -141,6 +141,8 @@ impl Session {
     /// written.
     async fn let_in(&mut self, written: &BTreeSet<TableId>) -> Result<EnteredCommit, StatementError> {
         let entered = self.enter_commit(written).await?;
+        // What ended the wait may have taken its own locks as well.
+        self.check_losses()?;
         self.renew_access();
         let version = self.access().version();
         let mut allowed = self.check_commit(&entered.tables);
@@ -209,7 +211,8 @@ impl Session {
         let shield = kill.shield();
         let committed = self.commit_open().await;
         let let_go = kill.interruptible_within(&shield, self.unlock_tables()).await;
-        committed.and(let_go.unwrap_or(Err(StatementError::Interrupted)))
+        committed?;
+        self.behind_commit(let_go)
     }
 }
 
@@ -231,6 +234,12 @@ fn item(cell: &Buffered) -> PutItem {
 /// How many cells of a kind are named.
 const NAMED: usize = 10;
 
+/// How many bytes the keys of all cells that are named have together: the rest of the message is to be there, too.
+const NAMES_BYTES: usize = 1000;
+
+/// The same of one cell that is named alone.
+const NAME_BYTES: usize = 256;
+
 /// What a COMMIT answers. Where it is not known of a part whether it is stored, no error says that the transaction may be
 /// repeated, whatever became of the others. `cluster_of` names the cluster that has, or would have, a cell.
 fn judge(
@@ -248,7 +257,7 @@ fn judge(
     let is_done = |fate: &CellFate| matches!(fate, CellFate::Written(written) if written.new);
     let in_part = count(&is_done) > 0 || (unknown > 0 && unknown < cells);
     let failure = |(cell, fate): (&Buffered, &CellFate)| match fate {
-        CellFate::Conflict(_) => Some(StatementError::LostRace { entry: entry(cell) }),
+        CellFate::Conflict(_) => Some(StatementError::LostRace { entry: entry(cell, NAME_BYTES) }),
         CellFate::Failed(error) => Some(match error.as_ref() {
             // Not the error of a statement that may be bound once more: the transaction is over.
             RunError::Cluster { error: StoreError::NoTable { .. }, .. } if !in_part => StatementError::TableGone,
@@ -262,9 +271,11 @@ fn judge(
         Some(cause @ StatementError::Write { .. }) if !in_part && unknown == 0 => Err(rolled_back(cause)),
         Some(cause) if !in_part => Err(cause),
         Some(cause) => {
+            let rest = cells - written - unknown;
+            let most = NAMES_BYTES / (unknown.min(NAMED) + rest.min(NAMED)).max(1);
             let named = |of: &dyn Fn(&CellFate) -> bool| {
-                let names: Vec<String> =
-                    all().filter(|(_, fate)| of(fate)).take(NAMED).map(|(cell, _)| entry(cell)).collect();
+                let of_kind = all().filter(|(_, fate)| of(fate)).take(NAMED);
+                let names: Vec<String> = of_kind.map(|(cell, _)| entry(cell, most)).collect();
                 names.join(", ")
             };
             let done = if written > 0 { "was" } else { "may be" };
@@ -273,7 +284,7 @@ fn judge(
                 let names = named(&CellFate::is_unknown);
                 detail.push_str(&format!(", {unknown} may be stored (the first of them: {names})"));
             }
-            if written + unknown < cells {
+            if rest > 0 {
                 let names = named(&|fate| !is_written(fate) && !fate.is_unknown());
                 // What another has written may be the same: that such a cell is not stored would not be true.
                 let are_not = match count(&|fate| matches!(fate, CellFate::Conflict(_))) {
@@ -292,9 +303,9 @@ fn judge(
     }
 }
 
-/// What the client knows a cell by.
-fn entry(cell: &Buffered) -> String {
-    name_of(&cell.triple.row, &cell.triple.column, Some(cell.triple.ref_key))
+/// What the client knows a cell by, with at most so many bytes of its keys.
+fn entry(cell: &Buffered, most: usize) -> String {
+    name_within(most, &cell.triple.row, &cell.triple.column, Some(cell.triple.ref_key))
 }
 
 #[cfg(test)]
@@ -374,6 +385,28 @@ mod tests {
             );
             assert!(text.starts_with(&known) && text.contains("'b' was lost during a write"), "{text}");
         }
+    }
+
+    #[test]
+    fn however_long_the_keys_are_all_is_said_that_is_to_be_known() {
+        let cell = |_| {
+            let mut cell = buffered("r");
+            cell.triple.row = RowKey::from_store(vec![0xff; 1020]);
+            cell.triple.ref_key = RefKey(i64::MAX);
+            cell
+        };
+        let cells: Vec<Buffered> = (0..24).map(cell).collect();
+        let fates: Vec<CellFate> =
+            (0..24).map(|place| if place < 12 { lost() } else { CellFate::Conflict(RefKey(1)) }).collect();
+        let error = judge(&cells, fates.clone(), |_| "b".to_owned()).unwrap_err();
+        let text = errors::reply(&error, &Incidents::default()).message;
+        assert!(
+            text.contains("24 cells are stored, 12 may be stored") && text.contains(", the others were not"),
+            "{text}"
+        );
+        assert!(text.ends_with(')') && text.contains("log id"), "{} bytes: {text}", text.len());
+        let error = judge(&cells[12..], fates[12..].to_vec(), |_| "b".to_owned()).unwrap_err();
+        assert!(errors::reply(&error, &Incidents::default()).message.ends_with("was written by another)"), "{error}");
     }
 
     #[test]

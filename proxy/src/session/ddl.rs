@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cellgate_sql::Ddl;
 
 use super::error::StatementError;
-use super::to_the_end::carried;
+use super::to_the_end::carried_or;
 use super::warnings::Level;
 use super::{Answer, Done, Session};
 use crate::catalog::{Catalog, CatalogError, Changed, NewTable};
@@ -15,17 +15,25 @@ use crate::locks::Entered;
 impl Session {
     /// A change of the catalog. An open transaction has been ended, as in MySQL.
     ///
-    /// It goes on to its end even if nobody waits for it any more, and until then whoever locks its tables waits for it.
+    /// It goes on to its end even if nobody waits for it any more, and until then whoever locks its tables waits for it. KILL
+    /// ends no more than the waiting: it may be for other proxies, for longer than any statement.
     pub(super) async fn ddl(&mut self, ddl: Ddl, entered: Vec<Entered>) -> Result<Answer, StatementError> {
         self.refuse_read_only()?;
         let dropped = if let Ddl::DropDatabase { name, .. } = &ddl { Some(name.clone()) } else { None };
-        let catalog = Arc::clone(self.server.catalog());
-        let (changed, affected, code) = carried(async move {
+        let (catalog, server) = (Arc::clone(self.server.catalog()), Arc::clone(&self.server));
+        let changing = async move {
             let outcome = change(&catalog, ddl).await;
             drop(entered);
-            outcome
-        })
-        .await?;
+            outcome.map_err(StatementError::from)
+        };
+        let changing = carried_or(changing, move |outcome| {
+            if let Err(error) = outcome {
+                server.unheard(&error);
+            }
+        });
+        let kill = self.process.kill_switch().clone();
+        let changed = kill.interruptible_within(&kill.shield(), changing).await;
+        let (changed, affected, code) = changed.unwrap_or(Err(StatementError::GoesOn))?;
         if dropped.is_some() && self.database.as_deref() == dropped.as_deref() {
             self.database = None;
         }

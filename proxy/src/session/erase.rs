@@ -48,7 +48,6 @@ impl Session {
         let affected = erased.map_err(|_| StatementError::Timeout {
             detail: "; some or all of the cells may be erased: repeat the DELETE",
         })??;
-        self.use_up_characteristics();
         Ok(Answer::Done(Done { affected, ..Done::default() }))
     }
 }

@@ -122,6 +122,9 @@ pub enum StatementError {
     /// KILL or KILL QUERY ended the statement.
     #[error("Query execution was interrupted")]
     Interrupted,
+    /// KILL or KILL QUERY ended the waiting for a change of the catalog, which goes on.
+    #[error("Query execution was interrupted; the change goes on")]
+    GoesOn,
     /// KILL of a connection that is not there.
     #[error("Unknown thread id: {0}")]
     NoSuchConnection(u32),
@@ -324,7 +327,7 @@ impl StatementError {
             Self::LocksLost { .. } => ErrorKind::Unavailable,
             Self::LockName(_) => ErrorKind::Value,
             Self::Timeout { .. } => ErrorKind::Timeout,
-            Self::Interrupted | Self::OwnTimeout => ErrorKind::Killed,
+            Self::Interrupted | Self::GoesOn | Self::OwnTimeout => ErrorKind::Killed,
             Self::Stale { .. } => ErrorKind::Unavailable,
             Self::Unreadable { .. } => ErrorKind::Corrupt,
             Self::Unsupported { .. } => ErrorKind::Unsupported,

@@ -18,6 +18,7 @@ impl Session {
     /// FLUSH of what there is to flush. As in MySQL it ends the transaction first.
     pub(super) async fn flush(&mut self, what: &[Flush]) -> Result<Answer, StatementError> {
         self.commit_open().await?;
+        self.use_up_characteristics();
         for one in what {
             match one {
                 Flush::LoginDelays => self.server.forget_failed_logins(),

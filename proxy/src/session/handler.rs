@@ -294,8 +294,18 @@ impl Handler for Session {
     }
 
     async fn reset(&mut self) -> Status {
-        // Not waiting for the meta store: with one that does not answer, what a session begins with cannot depend on it.
-        self.server.locks().give_back(self.process.id(), Which::All);
+        let (locks, id) = (Arc::clone(self.server.locks()), self.process.id());
+        // A write that goes on though its client was told 3024 is over before others have what it relied on. KILL ends the
+        // connection, and what it holds is let go of behind the write all the same.
+        let killed = self.process.kill_switch().connection_killed();
+        let is_killed = tokio::select! {
+            () = locks.written_by(id) => false,
+            () = killed => true,
+        };
+        if !is_killed {
+            // Not waiting for the meta store: with one that does not answer, what a session begins with cannot depend on it.
+            locks.give_back(id, Which::All);
+        }
         Session::reset(self);
         self.status()
     }

@@ -1,17 +1,23 @@
 //! Locks as a session takes and meets them: GET_LOCK, LOCK TABLES, and every statement that uses a table.
 
+mod tables;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::TableId;
-use cellgate_sql::{Command, Ddl, KillScope, LockMode, SqlError, TableLock, TableName, Value};
+use cellgate_sql::{Command, KillScope, LockMode, SqlError, TableLock, TableName, Value};
 use cellgate_store::{Reason, StoreError};
 
+use self::tables::{as_mode, key, named_now, shown, tables_of, written_by};
 use super::calls::{LONGEST_WAIT, seconds};
 use super::error::StatementError;
 use super::variables::text_of;
+use super::warnings::Level;
 use super::{Answer, Done, Kill, Session};
 use crate::catalog::{CatalogError, Snapshot};
+use crate::errors::{self, notes};
 use crate::locks::{Acquired, Entered, Key, LockError, Mode, Released, Which};
 
 /// Longest name of GET_LOCK, in characters, as in MySQL.
@@ -109,16 +115,22 @@ impl Session {
                 // What became of the transaction is answered also if KILL ends the waiting behind it.
                 let kill = self.process.kill_switch().clone();
                 let shield = kill.shield();
-                let committed = if self.locks_tables() { self.commit_open().await } else { Ok(()) };
+                let committed = if self.locks_tables() {
+                    let committed = self.commit_open().await;
+                    self.use_up_characteristics();
+                    committed
+                } else {
+                    Ok(())
+                };
                 let held = Held { since: self.held.since, ..Held::default() };
                 let let_go = if std::mem::replace(&mut self.held, held).is_unlocked() {
-                    Ok(())
+                    Some(Ok(()))
                 } else {
-                    let let_go = kill.interruptible_within(&shield, self.let_go(Which::AllTables)).await;
-                    let_go.unwrap_or(Err(StatementError::Interrupted))
+                    kill.interruptible_within(&shield, self.let_go(Which::AllTables)).await
                 };
                 // Whatever became of the transaction, others wait no longer, as in MySQL.
-                committed.and(let_go)?;
+                committed?;
+                self.behind_commit(let_go)?;
             }
             TableLock::Tables(tables) => {
                 let writes = tables.iter().any(|(_, mode)| *mode == LockMode::Write);
@@ -148,6 +160,7 @@ impl Session {
         place: String,
     ) -> Result<(), StatementError> {
         self.end_locked().await?;
+        self.use_up_characteristics();
         let kill = self.process.kill_switch().clone();
         let everything = *lock == TableLock::Everything;
         if everything && self.held.everything {
@@ -159,16 +172,12 @@ impl Session {
         };
         // What it was told is what it holds: not cut off by KILL in between, but where that gives back what was taken.
         let shield = kill.shield();
-        if waited {
-            let judged = kill.interruptible_within(&shield, self.judge_lock(lock)).await;
-            if let Err(error) = judged.unwrap_or(Err(StatementError::Interrupted)) {
-                // Not waiting for a meta store that may be what it was waiting for.
-                self.server
-                    .locks()
-                    .give_back(self.process.id(), if everything { Which::AllTables } else { Which::Tables });
-                self.forgets_locks();
-                return Err(error);
-            }
+        let judged = kill.interruptible_within(&shield, self.judge_lock(lock, waited, until)).await;
+        if let Err(error) = judged.unwrap_or(Err(StatementError::Interrupted)) {
+            // Not waiting for a meta store that may be what it was waiting for.
+            self.server.locks().give_back(self.process.id(), if everything { Which::AllTables } else { Which::Tables });
+            self.forgets_locks();
+            return Err(error);
         }
         if everything {
             self.held.everything = true;
@@ -185,18 +194,34 @@ impl Session {
         Ok(())
     }
 
-    /// Behind a wait: meanwhile the account may have lost its rights, and who was waited for may have changed the tables.
-    async fn judge_lock(&mut self, lock: &TableLock) -> Result<(), StatementError> {
+    /// Waits, until then, for writes that were let in to the tables when they had other names. Behind a wait, this one or
+    /// one before: meanwhile the account may have lost its rights, and who was waited for may have changed the tables.
+    async fn judge_lock(&mut self, lock: &TableLock, waited: bool, until: Instant) -> Result<(), StatementError> {
+        let mut catalog = if waited { self.catalog_now().await? } else { self.server.catalog().snapshot() };
+        let tables = if let TableLock::Tables(tables) = lock { tables.as_slice() } else { &[] };
+        let found = tables.iter().filter_map(|(name, _)| catalog.table(&name.database, &name.table));
+        let ids: Vec<TableId> = found.map(|table| TableId(table.id)).collect();
+        let busy = self.server.locks().written_to(&ids, until).await;
+        let place = || tables.first().map_or_else(String::new, |(name, _)| name.table.clone());
+        let busy = busy.ok_or_else(|| StatementError::LockTimeout(place()))?;
+        if !waited && !busy {
+            return Ok(());
+        }
+        if busy {
+            catalog = self.catalog_now().await?;
+        }
         self.renew_access();
-        let catalog = self.server.catalog().refresh().await.map_err(CatalogError::Meta)?;
         self.check(&Command::Lock(lock.clone()))?;
-        let TableLock::Tables(tables) = lock else { return Ok(()) };
         for (TableName { database, table }, _) in tables {
             if catalog.table(database, table).is_none() {
                 return Err(SqlError::UnknownTable { database: database.clone(), table: table.clone() }.into());
             }
         }
         Ok(())
+    }
+
+    async fn catalog_now(&self) -> Result<Arc<Snapshot>, StatementError> {
+        Ok(self.server.catalog().refresh().await.map_err(CatalogError::Meta)?)
     }
 
     /// Takes all of these or none; from then on a loss of locks is a loss of this session's. A meta store that does not answer
@@ -234,6 +259,17 @@ impl Session {
             return Ok(());
         }
         self.let_go(Which::Tables).await
+    }
+
+    /// What a statement answers that has committed and let go of its locks: `None` if it was killed in that. A meta store that
+    /// could not be told is a warning: behind an error the client would repeat what is committed.
+    pub(super) fn behind_commit(&mut self, let_go: Option<Result<(), StatementError>>) -> Result<(), StatementError> {
+        if let Err(error) = let_go.ok_or(StatementError::Interrupted)? {
+            let reply = errors::reply(&error, self.server.incidents());
+            let later = "; the locks are released, and other proxies learn of it as soon as it answers";
+            self.warn(Level::Warning, notes::OF_OURS, reply.message + later);
+        }
+        Ok(())
     }
 
     /// Lets go of these; the session has forgotten that it held them. KILL ends no more than the waiting for the meta store,
@@ -278,7 +314,7 @@ impl Session {
         if !writes && self.server.locks().is_open() {
             return Ok((Vec::new(), false));
         }
-        self.enter_all(&tables, self.lock_patience()).await
+        self.enter_all(&tables, &written_by(command), self.lock_patience()).await
     }
 
     /// The same for the tables that a COMMIT writes to, under the names they have now. It does not wait for longer than a
@@ -287,10 +323,11 @@ impl Session {
         let until = Instant::now() + self.lock_patience().min(self.server.config().timeouts.statement);
         let mut catalog = self.server.catalog().snapshot();
         let mut tables = named_now(&catalog, written);
+        let ids: Vec<TableId> = written.iter().copied().collect();
         loop {
             let keys: Vec<(Key, Mode)> = tables.iter().map(|name| (key(name), Mode::Write)).collect();
             let left = until.saturating_duration_since(Instant::now());
-            let (entered, waited) = self.enter_all(&keys, left).await?;
+            let (entered, waited) = self.enter_all(&keys, &ids, left).await?;
             // Who was waited for may have renamed them, and so may others at the same time.
             let newer = if waited {
                 self.server.catalog().refresh().await.map_err(CatalogError::Meta)?
@@ -311,10 +348,11 @@ impl Session {
     async fn enter_all(
         &self,
         tables: &[(Key, Mode)],
+        written: &[TableId],
         patience: Duration,
     ) -> Result<(Vec<Entered>, bool), StatementError> {
         let _waits = self.process.waits(WAITS_FOR_TABLE);
-        let entered = self.server.locks().enter(self.process.id(), tables, Instant::now() + patience).await;
+        let entered = self.server.locks().enter(self.process.id(), tables, written, Instant::now() + patience).await;
         entered.map_err(|key| StatementError::LockTimeout(shown(&key)))
     }
 
@@ -385,69 +423,6 @@ fn named(arguments: &[Value]) -> Result<Key, StatementError> {
         return Err(StatementError::LockName(name));
     }
     Ok(Key::Name(name.to_lowercase()))
-}
-
-/// The names of these tables; those that are gone have none.
-fn named_now(catalog: &Snapshot, written: &BTreeSet<TableId>) -> Vec<TableName> {
-    // No further than to the last of them: the catalog may be long.
-    let tables = catalog.all_tables().filter(|table| written.contains(&TableId(table.id))).take(written.len());
-    tables.map(|table| TableName { database: table.database.clone(), table: table.name.clone() }).collect()
-}
-
-fn key(name: &TableName) -> Key {
-    Key::Table(name.database.clone(), name.table.clone())
-}
-
-fn shown(key: &Key) -> String {
-    match key {
-        Key::Name(name) | Key::Table(_, name) | Key::Database(name) => name.clone(),
-        // MySQL's table of them.
-        Key::Accounts => "user".to_owned(),
-        Key::Tables => "a table".to_owned(),
-    }
-}
-
-fn as_mode(mode: LockMode) -> Mode {
-    match mode {
-        LockMode::Read => Mode::Read,
-        LockMode::Write => Mode::Write,
-    }
-}
-
-/// The tables a command uses, and how.
-fn tables_of(command: &Command) -> Vec<(Key, Mode)> {
-    let def =
-        |table: &cellgate_schemaless::TableDef, mode| (Key::Table(table.database.clone(), table.name.clone()), mode);
-    match command {
-        Command::Read(read) => read.table.iter().map(|table| def(table, Mode::Read)).collect(),
-        Command::Put(put) => vec![def(&put.table, Mode::Write)],
-        Command::Erase(erase) => vec![def(&erase.table, Mode::Write)],
-        Command::Explain(explain) if explain.analyze => tables_of(&explain.command),
-        Command::Ddl(ddl) => {
-            let names: Vec<&TableName> = match ddl {
-                Ddl::CreateDatabase { name, .. } | Ddl::AlterDatabase { name, .. } | Ddl::DropDatabase { name, .. } => {
-                    return vec![(Key::Database(name.clone()), Mode::Write)];
-                }
-                Ddl::CreateTable { name, .. } | Ddl::CreateTableLike { name, .. } | Ddl::Truncate(name) => vec![name],
-                Ddl::DropTable { names, .. } => names.iter().collect(),
-                Ddl::AlterTable { name, rename, .. } => std::iter::once(name).chain(rename).collect(),
-                Ddl::RenameTables(pairs) => pairs.iter().flat_map(|(from, to)| [from, to]).collect(),
-            };
-            names.into_iter().map(|name| (key(name), Mode::Write)).collect()
-        }
-        Command::Account(_) => vec![(Key::Accounts, Mode::Write)],
-        Command::Explain(_)
-        | Command::Relational(_)
-        | Command::Use(_)
-        | Command::Set(_)
-        | Command::Transaction(_)
-        | Command::Show(_)
-        | Command::Lock(_)
-        | Command::Prepared(_)
-        | Command::Flush(_)
-        | Command::Kill { .. }
-        | Command::Nothing => Vec::new(),
-    }
 }
 
 #[cfg(test)]

@@ -61,6 +61,7 @@ use track::Track;
 use user_variables::UserVariables;
 pub use variables::{ServerFacts, VariableError, Variables};
 use warnings::{Level, Warnings};
+use workshop::Desk;
 pub use workshop::Workshop;
 
 /// One client's session.
@@ -77,6 +78,8 @@ pub struct Session {
     host: String,
     /// The account it logged in as: `CURRENT_USER()`.
     account: AccountName,
+    /// Where long work of that account is done.
+    desk: Desk,
     /// What that account may do, as of the last statement.
     access: Access,
     /// Its place among the account's connections.
@@ -126,6 +129,8 @@ struct Last {
     row_count: i64,
     found_rows: u64,
     warnings: Warnings,
+    /// The warnings are of the statement that runs, and not of the one before.
+    begun: bool,
     /// The class of its error.
     error: Option<ErrorKind>,
 }
@@ -222,6 +227,7 @@ impl Session {
     pub fn new(server: Arc<Server>, process: Arc<Process>, host: String, place: Place) -> Self {
         let variables = server.globals().session();
         let (executor, given_up) = executor_of(&server);
+        let desk = server.workshop().of("");
         Self {
             server,
             executor,
@@ -231,6 +237,7 @@ impl Session {
             user: String::new(),
             host,
             account: AccountName { user: String::new(), host: String::new() },
+            desk,
             access: Access::none(0),
             seat: None,
             database: None,
@@ -263,6 +270,12 @@ impl Session {
     /// Adds a warning to those of the statement.
     fn warn(&mut self, level: Level, code: u16, message: impl Into<String>) {
         self.last.warnings.push(self.variables.derived().warnings, level, code, message);
+    }
+
+    /// The warnings from now on are those of the statement that runs.
+    fn begin_warnings(&mut self) {
+        self.last.warnings = Warnings::default();
+        self.last.begun = true;
     }
 
     /// The status bits of every OK and EOF packet.

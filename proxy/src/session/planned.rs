@@ -220,7 +220,7 @@ impl Session {
         let Ready { write, compiled, filled } = ready;
         let Some(template) = compiled.template() else { return Ok(Answered::LongWay(reply)) };
         let started = reply.started();
-        self.last.warnings = Warnings::default();
+        self.begin_warnings();
         let stored = Instant::now();
         let answer = self.quick(template, filled, write.take(), started).await;
         self.server.metrics().stage(Stage::Store, stored.elapsed());

@@ -54,7 +54,7 @@ impl Session {
             read(text, mode)?
         } else {
             let deadline = Instant::now() + self.server.config().timeouts.statement;
-            Box::pin(self.server.workshop().parse(text.clone(), mode, read, deadline)).await?
+            Box::pin(self.desk.parse(text.clone(), mode, read, deadline)).await?
         };
         if statements.len() > 1 && !self.multi_statements {
             return Err(StatementError::MultiStatementsOff);
@@ -91,7 +91,7 @@ impl Session {
             }
         }
         let deadline = began + self.server.config().timeouts.statement;
-        Box::pin(self.server.workshop().bind(deadline, || work(limit))).await
+        Box::pin(self.desk.bind(deadline, || work(limit))).await
     }
 
     /// The plan of a text to prepare, shared by all sessions that prepare the same.

@@ -17,7 +17,7 @@ use super::buffer::Buffer;
 use super::error::StatementError;
 use super::read_time::ReadTime;
 use super::warnings::Level;
-use super::workshop::AT_ONCE;
+use super::workshop::{AT_ONCE, Desk};
 use super::{Answer, Done, Session};
 use crate::errors::{self, notes};
 use crate::server::Server;
@@ -32,7 +32,6 @@ impl Session {
         if let Some(open) = &mut self.transaction {
             open.done.read |= matches!(read.source, Source::Cells(_));
         }
-        let over_table = matches!(read.source, Source::Cells(_));
         self.shape = Some(shape_of(read.kind));
         if read.scatter {
             self.server.metrics().scatter_statement();
@@ -45,12 +44,8 @@ impl Session {
             }
         };
         let limit = if read.limited { u64::MAX } else { self.variables.derived().select_limit };
-        let server = Arc::clone(&self.server);
-        let mut stream = Box::new(Stream::new(server, read.table, &read.shape, cells, time, limit, read.cut));
+        let mut stream = Box::new(Stream::new(self, read.table, &read.shape, cells, time, limit, read.cut));
         stream.fill(time.deadline()).await?;
-        if over_table {
-            self.use_up_characteristics();
-        }
         Ok(Answer::Stream(stream))
     }
 
@@ -240,6 +235,7 @@ impl Overlaid {
 /// The rows of a SELECT, made as they are sent.
 pub(super) struct Stream {
     server: Arc<Server>,
+    desk: Desk,
     /// The table its cells are of.
     table: Option<Arc<TableDef>>,
     columns: Vec<ColumnMeta>,
@@ -263,7 +259,7 @@ pub(super) struct Stream {
 
 impl Stream {
     fn new(
-        server: Arc<Server>,
+        session: &Session,
         table: Option<Arc<TableDef>>,
         shape: &Shape,
         cells: Cells,
@@ -273,7 +269,8 @@ impl Stream {
     ) -> Self {
         let shaping = shape.start();
         Self {
-            server,
+            server: Arc::clone(&session.server),
+            desk: session.desk.clone(),
             table,
             columns: shape.columns().to_vec(),
             notes: shaping.notes(),
@@ -375,7 +372,7 @@ impl Stream {
                 Some(page) if is_much(shaping, &page) => {
                     // Taken: if it fails, nothing more comes.
                     let Some(shaping) = self.shaping.take() else { return Ok(()) };
-                    let (shaping, rows) = self.server.workshop().page(shaping, page, deadline).await?;
+                    let (shaping, rows) = self.desk.page(shaping, page, deadline).await?;
                     self.shaping = Some(shaping);
                     self.ready.extend(rows);
                 }
@@ -392,7 +389,7 @@ impl Stream {
                 None => {
                     let Some(shaping) = self.shaping.take() else { return Ok(()) };
                     let rows = if shaping.rest() > AT_ONCE {
-                        self.server.workshop().rest(shaping, deadline).await?
+                        self.desk.rest(shaping, deadline).await?
                     } else {
                         shaping.finish()?
                     };

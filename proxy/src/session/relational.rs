@@ -26,8 +26,8 @@ impl Session {
             program.assigned().map(|(name, column)| (name.to_owned(), column.clone())).collect();
         let state = self.state_for(&program);
         let program = program.at_most(self.variables.derived().select_limit);
-        let engine = self.server.relational();
-        match engine.run(program, Arc::clone(catalog), state, deadline).await {
+        let (engine, account) = (self.server.relational(), self.account.to_string());
+        match engine.run(&account, program, Arc::clone(catalog), state, deadline).await {
             Ok(Outcome { mut rows, found }) => {
                 self.warn_of(notes.take());
                 self.assign_hidden(&assigned, columns.len(), &mut rows)?;

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_metrics::Label;
-use cellgate_sql::{Command, Parameters, Prepared, Source, SqlError, Statement, StatementKind};
+use cellgate_sql::{Command, Parameters, Prepared, SessionCall, Source, SqlError, Statement, StatementKind, Value};
 
 use super::environment::AT_A_TIME;
 use super::error::StatementError;
 use super::prepare::weight;
 use super::read_time::ReadTime;
-use super::warnings::Warnings;
 use super::{Answer, Done, Session, show};
 use crate::catalog::{CatalogError, Snapshot};
 
@@ -54,11 +53,15 @@ impl Session {
                 Err(StatementError::Pending { call, arguments, limit }) => {
                     room = room.checked_sub(started.elapsed()).ok_or(StatementError::Timeout { detail: "" })?;
                     // If the call fails, its error is the only one of this statement.
-                    self.last.warnings = Warnings::default();
+                    self.begin_warnings();
                     let value = Box::pin(self.call(call, &arguments, limit)).await?;
+                    // A call may have had nothing to wait for: others have their turn, and KILL is heard. Who has a lock is
+                    // told so, and had that turn before.
+                    let has_lock = call == SessionCall::GetLock && value == Value::Int(1);
                     self.calls.push(value);
-                    // A call may have had nothing to wait for: others have their turn, and KILL is heard.
-                    tokio::task::yield_now().await;
+                    if !has_lock {
+                        tokio::task::yield_now().await;
+                    }
                 }
                 answer => return answer,
             }
@@ -105,12 +108,19 @@ impl Session {
 
     async fn run_with(&mut self, snapshot: &Arc<Snapshot>, execution: Execution<'_>) -> Result<Answer, StatementError> {
         let statement = execution.statement;
-        let (mut command, mut last_insert_id, mut lost) = self.bound(snapshot, execution).await?;
+        let bound = self.bound(snapshot, execution).await;
+        if bound.as_ref().is_err_and(|error| commits_though_refused(statement.kind(), error)) {
+            Box::pin(self.commit_open()).await?;
+            self.use_up_characteristics();
+        }
+        let (mut command, mut last_insert_id, mut lost) = bound?;
         // SHOW WARNINGS and SHOW ERRORS show those of the statement before.
         if keeps_warnings(&command) {
             self.last.warnings.keep();
+            // What EXECUTE runs has its own, unless it is refused before that.
+            self.last.begun = !matches!(command, Command::Prepared(_));
         } else {
-            self.last.warnings = Warnings::default();
+            self.begin_warnings();
         }
         if matches!(command, Command::Ddl(_) | Command::Account(_)) {
             // Before it is in anybody's way itself.
@@ -124,9 +134,10 @@ impl Session {
                 break entered;
             }
             // While it waited, its account may have lost its rights, and who was waited for may have changed the tables. Once
-            // let in, nobody changes those any more.
+            // let in, nobody changes those any more. And what ended the wait may have taken its own locks as well.
             self.renew_access();
             let newer = self.server.catalog().refresh().await.map_err(CatalogError::Meta)?;
+            self.check_losses()?;
             if newer.version() == snapshot.version() {
                 self.check(&command)?;
                 break entered;
@@ -144,6 +155,7 @@ impl Session {
         }
         // What writes is not cut off by KILL: it is either done or reported, within the stores' own time.
         let _shield = writes(&command).then(|| self.process.kill_switch().shield());
+        let over_table = is_over_table(&command);
         // Each in a place of its own: in one of theirs together every statement would carry the room of the largest.
         let answer = match command {
             Command::Read(read) if !read.into.is_empty() => Box::pin(self.read_into(read, time)).await,
@@ -171,6 +183,14 @@ impl Session {
             Command::Kill { id, scope } => self.kill_statement(id, scope),
             Command::Nothing => Ok(Answer::Done(Done::default())),
         };
+        // What is refused in a READ ONLY transaction, or is bound once more, has not run.
+        let has_run = |error: &StatementError| {
+            let waits = matches!(error, StatementError::ReadOnlyTransaction | StatementError::Pending { .. });
+            !waits && !error.suspects_catalog() && !error.suspects_access()
+        };
+        if over_table && answer.as_ref().err().is_none_or(has_run) {
+            self.use_up_characteristics();
+        }
         answer.map_err(|error| time.judged(error))
     }
 
@@ -256,6 +276,27 @@ impl Session {
     }
 }
 
+/// Whether a statement that is refused commits all the same, as in MySQL: what changes the catalog or accounts does so
+/// before it is asked for more than its syntax and its names. What is about temporary tables never does.
+fn commits_though_refused(kind: StatementKind, error: &StatementError) -> bool {
+    kind == StatementKind::Ddl
+        && match error {
+            // CREATE OR REPLACE may be of a temporary table, too.
+            StatementError::Sql(SqlError::Unsupported { what, .. }) => {
+                !what.contains("TEMPORARY") && what != "CREATE OR"
+            }
+            StatementError::Sql(
+                SqlError::UnknownDatabase(_)
+                | SqlError::UnknownTable { .. }
+                | SqlError::UnknownColumn { .. }
+                | SqlError::SystemDatabase { .. },
+            )
+            | StatementError::Denied { .. }
+            | StatementError::DeniedDatabase { .. } => true,
+            _ => false,
+        }
+}
+
 /// Whether SHOW WARNINGS still shows those of the statement before. What EXECUTE runs decides for itself.
 fn keeps_warnings(command: &Command) -> bool {
     match command {
@@ -299,6 +340,14 @@ fn reaches_stores(command: &Command) -> bool {
         | Command::Flush(_)
         | Command::Kill { .. }
         | Command::Nothing => false,
+    }
+}
+
+/// Whether a command reads or writes cells, so that it is a transaction by itself if none is open.
+fn is_over_table(command: &Command) -> bool {
+    match command {
+        Command::Explain(explain) => explain.analyze && is_over_table(&explain.command),
+        command => reaches_stores(command),
     }
 }
 

@@ -209,8 +209,8 @@ impl Session {
             message.insert_str(end, &more);
         }
         self.give_up_calls();
-        let mut warnings = std::mem::take(&mut self.last).warnings;
-        if matches!(error, StatementError::Sql(_) | StatementError::NotUtf8 { .. }) {
+        let Last { mut warnings, begun, .. } = std::mem::take(&mut self.last);
+        if !begun || matches!(error, StatementError::Sql(_) | StatementError::NotUtf8 { .. }) {
             warnings = Warnings::default();
         }
         self.note_reply(error.kind(), &reply, warnings);
@@ -220,7 +220,8 @@ impl Session {
     /// Who is interrupted because the program stops is told that.
     fn reply_to(&self, error: &StatementError) -> ErrorReply {
         let stops = |error: &StatementError| {
-            matches!(error, StatementError::Interrupted) && self.server.processes().are_ended()
+            let interrupted = matches!(error, StatementError::Interrupted | StatementError::GoesOn);
+            interrupted && self.server.processes().are_ended()
         };
         match error {
             error if stops(error) => ErrorReply::shutting_down(),
@@ -244,6 +245,6 @@ impl Session {
     /// The same of an error whose reply is made already; `warnings` are those before it.
     fn note_reply(&mut self, kind: ErrorKind, reply: &ErrorReply, mut warnings: Warnings) {
         warnings.push(self.variables.derived().warnings, Level::Error, reply.code, reply.message.clone());
-        self.last = Last { row_count: -1, found_rows: 0, warnings, error: Some(kind) };
+        self.last = Last { row_count: -1, found_rows: 0, warnings, begun: false, error: Some(kind) };
     }
 }

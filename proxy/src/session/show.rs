@@ -91,7 +91,7 @@ impl Session {
             }
         }
         let deadline = Instant::now() + self.server.config().timeouts.statement;
-        Box::pin(self.server.workshop().choose(deadline, || apply(rows, Duration::MAX))).await
+        Box::pin(self.desk.choose(deadline, || apply(rows, Duration::MAX))).await
     }
 
     /// The columns of a SHOW, for PREPARE.

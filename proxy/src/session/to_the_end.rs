@@ -91,7 +91,7 @@ mod tests {
         let table = Key::Table("d".to_owned(), "t".to_owned());
         let now = std::time::Instant::now();
         for _ in 0..2 {
-            let entered = locks.enter(1, &[(table.clone(), Mode::Write)], now).await.unwrap();
+            let entered = locks.enter(1, &[(table.clone(), Mode::Write)], &[], now).await.unwrap();
             let quick = Locks::quick_write(&locks);
             let write = carried({
                 let stored = Arc::clone(&stored);

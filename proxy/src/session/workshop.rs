@@ -4,17 +4,15 @@
 //! thread of the runtime from all other clients. It is done on a thread of its own, few at a time, and ends when nobody
 //! waits for it.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use bytes::Bytes;
-use cellgate_schemaless::Cell;
-use cellgate_sql::{Row, Shaping, SqlMode, Statement};
-use tokio::sync::Semaphore;
 
 use super::error::StatementError;
 use crate::handing_over::handing_over;
+use crate::shares::{Room, Share};
 use crate::until::Until;
+use bytes::Bytes;
+use cellgate_schemaless::Cell;
+use cellgate_sql::{Row, Shaping, SqlMode, Statement};
 
 /// Most work that is done where the statement runs, in bytes that expressions look at: below a millisecond.
 pub(super) const AT_ONCE: usize = 128 << 10;
@@ -33,13 +31,21 @@ pub(super) const SHORT_WORK: Duration = Duration::from_millis(5);
 /// over, which the texts of others are not to wait for.
 #[derive(Debug)]
 pub struct Workshop {
-    rows: Arc<Semaphore>,
-    texts: Arc<Semaphore>,
-    bindings: Arc<Semaphore>,
+    rows: Room,
+    texts: Room,
+    bindings: Room,
+}
+
+/// The places of one account there.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    rows: Share,
+    texts: Share,
+    bindings: Share,
 }
 
 impl Default for Workshop {
-    /// As many of each kind at a time as the machine has processors.
+    /// As many of each kind at a time as the machine has processors, for one account; half as many more for others beside it.
     fn default() -> Self {
         Self::with_room(std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
     }
@@ -48,10 +54,17 @@ impl Default for Workshop {
 impl Workshop {
     /// So many of each kind at a time.
     fn with_room(places: usize) -> Self {
-        let room = || Arc::new(Semaphore::new(places));
+        let room = || Room::new(places + places.div_ceil(2), places);
         Self { rows: room(), texts: room(), bindings: room() }
     }
 
+    /// The places of an account.
+    pub fn of(&self, account: &str) -> Desk {
+        Desk { rows: self.rows.of(account), texts: self.texts.of(account), bindings: self.bindings.of(account) }
+    }
+}
+
+impl Desk {
     /// The rows of a page of cells, with the shaping to go on with.
     ///
     /// # Errors
@@ -120,30 +133,29 @@ impl Workshop {
 /// Does long work that borrows from the session, which has to notice by itself when it is over: on this thread, which hands
 /// over to another one what it does for the other clients.
 async fn aside<T>(
-    room: &Semaphore,
+    room: &Share,
     deadline: Instant,
     work: impl FnOnce() -> Result<T, StatementError>,
 ) -> Result<T, StatementError> {
-    let Ok(Ok(_permit)) = tokio::time::timeout_at(deadline.into(), room.acquire()).await else {
+    let Some(_place) = room.take(deadline).await else {
         return Err(StatementError::Timeout { detail: "" });
     };
     handing_over(work)
 }
 
 async fn run<T: Send + 'static>(
-    room: &Arc<Semaphore>,
+    room: &Share,
     deadline: Instant,
     work: impl FnOnce(Until) -> Result<T, StatementError> + Send + 'static,
 ) -> Result<T, StatementError> {
     let late = StatementError::Timeout { detail: "" };
-    let room = Arc::clone(room).acquire_owned();
-    let Ok(Ok(permit)) = tokio::time::timeout_at(deadline.into(), room).await else {
+    let Some(place) = room.take(deadline).await else {
         return Err(late);
     };
     let (until, _waiting) = Until::new(deadline);
     // Work that nobody waits for any more takes its place until it has noticed: the room bounds threads, not callers.
     let placed = move || {
-        let _permit = permit;
+        let _place = place;
         work(until)
     };
     match tokio::time::timeout_at(deadline.into(), tokio::task::spawn_blocking(placed)).await {
@@ -190,7 +202,7 @@ mod tests {
 
     /// Takes a place in a room with work that is not over before something is sent, or nobody is left who could. Whoever
     /// asked for it does not wait any more; what the work says in the end is whether it could notice.
-    async fn taken(room: &Arc<Semaphore>) -> (mpsc::Sender<()>, oneshot::Receiver<bool>) {
+    async fn taken(room: &Share) -> (mpsc::Sender<()>, oneshot::Receiver<bool>) {
         let (begun, has_begun) = oneshot::channel();
         let (release, released) = mpsc::channel::<()>();
         let (noticed, has_noticed) = oneshot::channel();
@@ -213,7 +225,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_nobody_waits_for_keeps_its_place_until_it_ends_and_can_notice() {
-        let workshop = Workshop::with_room(1);
+        let workshop = Workshop::with_room(1).of("app");
         let (release, noticed) = taken(&workshop.texts).await;
         assert!(is_late(run(&workshop.texts, soon(), |_| Ok(())).await), "there is no room for it");
         release.send(()).unwrap();
@@ -223,7 +235,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_kind_of_work_has_a_room_of_its_own() {
-        let workshop = Workshop::with_room(1);
+        let workshop = Workshop::with_room(1).of("app");
         let _texts = taken(&workshop.texts).await;
         let read: fn(&[u8], SqlMode) -> _ = |_, _| Ok(Vec::new());
         assert!(is_late(workshop.parse(Bytes::new(), SqlMode::default(), read, soon()).await));
@@ -235,8 +247,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_ends_with_its_time_for_who_waits_and_keeps_its_place_all_the_same() {
+    async fn an_account_that_has_much_to_do_leaves_room_for_others() {
         let workshop = Workshop::with_room(1);
+        let (app, other) = (workshop.of("app"), workshop.of("other"));
+        let _taken = taken(&app.bindings).await;
+        assert!(is_late(app.bind(soon(), || Ok(1)).await));
+        assert_eq!(other.bind(later(), || Ok(2)).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn work_ends_with_its_time_for_who_waits_and_keeps_its_place_all_the_same() {
+        let workshop = Workshop::with_room(1).of("app");
         let (release, released) = mpsc::channel::<()>();
         let work = run(&workshop.rows, soon(), move |until| {
             let _ = released.recv();
@@ -250,7 +271,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_error_of_its_statement_and_its_place_is_free_again() {
-        let workshop = Workshop::with_room(1);
+        let workshop = Workshop::with_room(1).of("app");
         let done = run::<()>(&workshop.rows, later(), |_| panic!("for the test")).await;
         assert!(matches!(done, Err(StatementError::Sql(SqlError::Internal(_)))), "{done:?}");
         run(&workshop.rows, later(), |_| Ok(())).await.unwrap();

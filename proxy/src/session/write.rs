@@ -20,13 +20,13 @@ use super::error::{StatementError, duplicate_entry};
 use super::read::{is_much, within};
 use super::to_the_end::carried_or;
 use super::warnings::Level;
-use super::workshop::{AT_ONCE, Workshop};
+use super::workshop::{AT_ONCE, Desk};
 use super::{Answer, Done, Session, Table, wall_clock};
 use crate::errors::notes;
 use crate::locks::Entered;
 use crate::wire::Shield;
 
-pub(super) use self::cells::name_of;
+pub(super) use self::cells::{name_of, name_within};
 pub(super) use self::fates::by_clusters;
 
 impl Session {
@@ -63,7 +63,6 @@ impl Session {
             self.put_now(&put, entered, deadline).await?
         };
         drop(timed);
-        self.use_up_characteristics();
         self.server.metrics().rows_received(put.cells.len() as u64);
         for (cell, fate) in put.cells.iter().zip(&fates) {
             if fate.as_ref().is_some_and(|w| !w.new) {
@@ -219,7 +218,7 @@ impl Session {
         fates: &Fates,
         deadline: Instant,
     ) -> Result<(Vec<Row>, Vec<SqlError>), StatementError> {
-        let rows = returned(self.server.workshop(), shape, put, fates, deadline);
+        let rows = returned(&self.desk, shape, put, fates, deadline);
         if self.transaction.is_none() {
             return rows.await;
         }
@@ -356,7 +355,7 @@ fn insert_id(put: &Put, fates: &Fates) -> u64 {
 
 /// What RETURNING answers about the cells that were written, and what is to be noted of it.
 async fn returned(
-    workshop: &Workshop,
+    desk: &Desk,
     shape: &Shape,
     put: &Put,
     fates: &Fates,
@@ -368,12 +367,12 @@ async fn returned(
     let notes = shaping.notes();
     let mut rows = Vec::new();
     if is_much(&shaping, &written) {
-        (shaping, rows) = workshop.page(shaping, written, deadline).await?;
+        (shaping, rows) = desk.page(shaping, written, deadline).await?;
     } else {
         for cell in &written {
             shaping.push(cell, &mut rows)?;
         }
     }
-    rows.extend(if shaping.rest() > AT_ONCE { workshop.rest(shaping, deadline).await? } else { shaping.finish()? });
+    rows.extend(if shaping.rest() > AT_ONCE { desk.rest(shaping, deadline).await? } else { shaping.finish()? });
     Ok((rows, notes.take()))
 }

@@ -42,7 +42,7 @@ fn events() -> impl Strategy<Value = Event> {
 }
 
 fn owner(connection: u32) -> Owner {
-    Owner { proxy: "p".to_owned(), connection }
+    Owner { proxy: "p".to_owned(), connection, user: String::new() }
 }
 
 fn conflict(some: &[(Key, Mode)], others: &[(Key, Mode)]) -> bool {

@@ -95,5 +95,5 @@ pub(super) async fn take(locks: &Locks, connection: u32, key: Key, mode: Mode, u
 }
 
 pub(super) async fn enter(locks: &Arc<Locks>, connection: u32, key: &Key, mode: Mode) -> Option<Vec<Entered>> {
-    locks.enter(connection, &[(key.clone(), mode)], now()).await.ok().map(|(entered, _)| entered)
+    locks.enter(connection, &[(key.clone(), mode)], &[], now()).await.ok().map(|(entered, _)| entered)
 }

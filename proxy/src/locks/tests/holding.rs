@@ -127,7 +127,7 @@ async fn a_statement_that_waits_for_one_table_keeps_nobody_from_another() {
     let locks = Locks::alone();
     assert!(take(&locks, 1, table("b"), Mode::Read, now()).await);
     let both = [(table("a"), Mode::Write), (table("b"), Mode::Write)];
-    let mut waiting = std::pin::pin!(locks.enter(2, &both, soon()));
+    let mut waiting = std::pin::pin!(locks.enter(2, &both, &[], soon()));
     tokio::select! {
         biased;
         _ = &mut waiting => panic!("one of them is locked"),
@@ -189,9 +189,22 @@ async fn names_are_bounded_for_a_session_and_altogether() {
     assert!(take(&one, 2, name("one more"), Mode::Write, now()).await);
     assert_eq!(one.release(1, &name("1 1")).await.unwrap(), Released::Yes);
     assert!(take(&one, 1, name("another"), Mode::Write, now()).await);
+    // Nor may a user take the names of all, with many sessions and at several proxies.
+    for connection in 20..25 {
+        one.of_account(connection, "hog");
+        assert!(one.acquire(connection, &names(connection, SESSION_NAMES), now()).await.unwrap().is_some());
+    }
+    two.of_account(20, "hog");
+    two.settle().await.unwrap();
+    let refused = two.acquire(20, &[(name("one more of its"), Mode::Write)], now()).await;
+    assert!(matches!(refused, Err(LockError::Names { limit: ACCOUNT_NAMES, .. })), "{refused:?}");
+    assert!(take(&two, 21, name("one of another's"), Mode::Write, now()).await);
     // All proxies' names count together; tables are not names.
     for connection in 3..12 {
         let free = NAMES - one.read(|known| known.names());
+        if free == 0 {
+            break;
+        }
         assert!(one.acquire(connection, &names(connection, free.min(SESSION_NAMES)), now()).await.unwrap().is_some());
     }
     two.settle().await.unwrap();

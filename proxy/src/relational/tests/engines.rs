@@ -60,10 +60,10 @@ fn engines_at_work_and_idle_ones_are_no_more_than_their_bound_together() {
     assert_eq!(idle(), 5);
     let key = |catalog| Key { catalog, sight: "others".to_owned() };
     // Three at work beside this one: there is room for one more.
-    let _at_work = session.engine.room.try_acquire_many(3).unwrap();
+    let _at_work = session.engine.room.at_work(3);
     drop(session.engine.take(&key(10)).unwrap());
     assert_eq!(idle(), 5);
-    let _more = session.engine.room.try_acquire_many(4).unwrap();
+    let _more = session.engine.room.at_work(4);
     drop(session.engine.take(&key(11)).unwrap());
     assert_eq!(idle(), 4, "the one unused for longest has its place");
 }
@@ -98,15 +98,15 @@ fn an_engine_nobody_waits_for_has_its_room_until_its_thread_is_free() {
         let busy = tokio::task::spawn_blocking(move || held.recv());
         let deadline = Instant::now() + Duration::from_secs(20);
         let engine = Arc::clone(&session.engine);
-        let mut run = Box::pin(engine.run(program, Arc::clone(&session.catalog), State::default(), deadline));
+        let mut run = Box::pin(engine.run("app", program, Arc::clone(&session.catalog), State::default(), deadline));
         let first = std::future::poll_fn(|cx| std::task::Poll::Ready(run.as_mut().poll(cx))).await;
         assert!(first.is_pending());
         drop(run);
-        assert_eq!(session.engine.room.available_permits(), ENGINES - 1);
+        assert_eq!(session.engine.room.free(), ENGINES - 1);
         release.send(()).unwrap();
         busy.await.unwrap().unwrap();
     });
     // Waits for the work that was begun.
     drop(runtime);
-    assert_eq!(session.engine.room.available_permits(), ENGINES);
+    assert_eq!(session.engine.room.free(), ENGINES);
 }

@@ -198,6 +198,16 @@ mod tests {
     }
 
     #[test]
+    fn a_duplicate_says_what_is_stored_all_the_same_however_long_its_name_is() {
+        let mut put = put(30);
+        put.cells[0].row = RowKey::from_store(vec![0xff; 1020]);
+        let mut fates = vec![CellFate::Written(done()); 30];
+        fates[0] = CellFate::Conflict(RefKey(1));
+        let (code, text) = answer(&settle(&put, fates).unwrap_err());
+        assert!(code == 1062 && text.ends_with("and 9 more of the statement"), "{code} {text}");
+    }
+
+    #[test]
     fn an_insert_done_in_part_says_in_which_clusters() {
         let cluster_of = |cell: &NewCell| String::from_utf8_lossy(cell.row.as_bytes()).replace('r', "c");
         let fates = vec![CellFate::Written(done()), lost(), failed(no_table()), CellFate::Withheld];
