@@ -131,12 +131,12 @@ fn check_modules(sources: &[Source]) -> Vec<String> {
 
 fn check_source(source: &Source) -> Vec<String> {
     let begins = |beginnings: &[&str]| beginnings.iter().any(|beginning| source.name.starts_with(beginning));
+    let code = code(source.product_text());
     let mut wrong = Vec::new();
     for rule in MODULES.iter().filter(|rule| begins(rule.within) && !begins(rule.except)) {
-        for (number, line) in source.product_text().lines().enumerate() {
-            let code = line.split_once("//").map_or(line, |(code, _)| code);
-            for word in rule.words.iter().filter(|word| code.contains(**word)) {
-                let place = format!("{}:{}", source.name, number + 1);
+        for (number, text) in &code {
+            for word in rule.words.iter().filter(|word| text.contains(**word)) {
+                let place = format!("{}:{number}", source.name);
                 wrong.push(format!(
                     "{place} must not use `{word}`: see \"Crates\" and what follows in docs/ARCHITECTURE.md"
                 ));
@@ -144,6 +144,63 @@ fn check_source(source: &Source) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// The lines without their comments, each with its number. An import is one line, the number of its first, with every path
+/// in full: `use crate::{a, b::c};` is `use crate::a; use crate::b::c;`, and `use a;` is `use a::self;`, so that the
+/// name of a crate is followed by `::` in any case.
+fn code(text: &str) -> Vec<(usize, String)> {
+    let mut lines =
+        text.lines().enumerate().map(|(at, line)| (at + 1, line.split_once("//").map_or(line, |(code, _)| code)));
+    let mut code = Vec::new();
+    while let Some((number, line)) = lines.next() {
+        let begins = line.trim_start();
+        let visible =
+            begins.strip_prefix("pub").map_or(begins, |rest| rest.split_once(' ').map_or("", |(_, rest)| rest));
+        let Some(first) = visible.strip_prefix("use ") else {
+            code.push((number, line.to_owned()));
+            continue;
+        };
+        let mut import = first.to_owned();
+        while !import.contains(';') {
+            let Some((_, more)) = lines.next() else { break };
+            import.push_str(more.trim());
+        }
+        let (tree, _) = import.split_once(';').unwrap_or((&import, ""));
+        let mut paths = Vec::new();
+        expand("", tree, &mut paths);
+        code.push((number, paths.iter().map(|path| format!("use {path}; ")).collect()));
+    }
+    code
+}
+
+/// Every path of a tree of imports, behind `before`.
+fn expand(before: &str, tree: &str, paths: &mut Vec<String>) {
+    let tree = tree.trim();
+    let Some((begin, group)) = tree.split_once('{') else {
+        let path = format!("{before}{tree}");
+        paths.push(if path.contains("::") {
+            path
+        } else {
+            path.split(" as ").next().unwrap_or_default().to_owned() + "::self"
+        });
+        return;
+    };
+    let group = group.strip_suffix('}').unwrap_or(group);
+    let (mut depth, mut from) = (0_usize, 0);
+    for (at, letter) in group.char_indices().chain([(group.len(), ',')]) {
+        match letter {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                if !group[from..at].trim().is_empty() {
+                    expand(&format!("{before}{begin}"), &group[from..at], paths);
+                }
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
 }
 
 #[cfg(test)]
@@ -202,6 +259,13 @@ mod tests {
             2
         );
         assert_eq!(count("router/src/plan.rs", "//! No tokio::net.\nfn plan() {} // no async fn\n"), 0);
+        // Imports in groups, over several lines, and of a crate itself.
+        assert_eq!(
+            count("store/src/executor/read.rs", "use crate::{\n    error, // ours\n    sql::{Query, a},\n};\n"),
+            1
+        );
+        assert_eq!(count("proxy/src/wire/mod.rs", "pub(crate) use crate::{tls, session};\n"), 1);
+        assert_eq!(count("proxy/src/http.rs", "use {rusqlite as r, std::fmt};\nuse tokio_postgres;\n"), 2);
         let test = "#[cfg(test)]\nmod tests {\n    use rusqlite::Connection;\n}\n";
         assert_eq!(count("proxy/src/http.rs", test), 0);
         assert_eq!(count("proxy/tests/http.rs", "//! Tests.\nuse rusqlite::Connection;\n"), 0);
