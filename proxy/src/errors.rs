@@ -210,7 +210,7 @@ pub(crate) fn sql_code(error: &SqlError) -> (u16, &'static str) {
         SqlError::TooManyColumns(_) => (1117, "42000"),
         SqlError::Json { path: true, .. } => (3143, "42000"),
         SqlError::Json { path: false, .. } => (3141, "22032"),
-        SqlError::KeyTooLong(_) => (1071, "42000"),
+        SqlError::KeyTooLong { .. } => (1071, "42000"),
         SqlError::Limit { .. } => (1104, "42000"),
         SqlError::Arguments(_) => (1210, "HY000"),
         SqlError::Relational(error) => relational_code(error),

@@ -267,8 +267,13 @@ pub enum SqlError {
         message: String,
     },
     /// A key column too long at CREATE TABLE (1071).
-    #[error("Specified key was too long; max key length is {0} bytes")]
-    KeyTooLong(usize),
+    #[error("Specified key was too long; max key length is {bytes} bytes; write {instead}")]
+    KeyTooLong {
+        /// Most bytes.
+        bytes: usize,
+        /// What may be written.
+        instead: &'static str,
+    },
     /// A named limit exceeded (1104): the statement asks for too much.
     #[error("{what} exceeds {limit} ({name})")]
     Limit {
@@ -376,7 +381,7 @@ impl SqlError {
             | Self::NoTime(_)
             | Self::Decimal(_)
             | Self::Json { .. } => ErrorKind::Value,
-            Self::KeyTooLong(_)
+            Self::KeyTooLong { .. }
             | Self::NameTooLong { .. }
             | Self::ResultTooLong { .. }
             | Self::Cut(_)

@@ -403,7 +403,11 @@ fn group(parts: Parts, keys: Vec<Expression<Slot>>, view: Option<&View>, any: bo
     };
     let items = parts.items.iter().map(&mut regrouped).collect::<Result<_, _>>()?;
     let having = parts.having.as_ref().map(&mut regrouped).transpose()?;
-    let order = parts.order.iter().map(|(e, d)| Ok((regrouped(e)?, *d))).collect::<Result<_, SqlError>>()?;
+    let order = match keys.is_empty() {
+        // There is one row, whatever it is sorted by: MySQL drops the order before it looks what is in it.
+        true => Vec::new(),
+        false => parts.order.iter().map(|(e, d)| Ok((regrouped(e)?, *d))).collect::<Result<_, SqlError>>()?,
+    };
     let aggregates = aggregates.into_inner().into_all();
     let keys = keys.iter().map(compared).collect();
     Ok(Parts { items, order, having, grouping: Some(Grouping { keys, aggregates }) })

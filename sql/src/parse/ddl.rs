@@ -163,7 +163,9 @@ impl Body {
             "Cellgate holds cell tables only: keep others, as the one in which a migration tool counts its versions, on \
              another server; for cells {instead}"
         );
-        let instead = if self.cell_columns.is_empty() && !engine_cells { other.as_str() } else { instead };
+        // Tables of every kind have a `created_at`.
+        let of_cells = self.cell_columns.iter().any(|column| !matches!(column, CellColumn::CreatedAt));
+        let instead = if of_cells || engine_cells { instead } else { other.as_str() };
         if let Some(what) = self.foreign {
             return Err(unsupported(&format!("{what} in a cell table"), instead));
         }
@@ -313,8 +315,10 @@ fn column(reader: &mut Reader<'_>, body: &mut Body) -> Result<(), SqlError> {
     };
     let ty = column_type(reader)?;
     let fits = match column {
-        CellColumn::RowKey => key_column(&ty, ROW_KEY_BYTES, ROW_KEY_BYTES as u64 / BYTES_PER_CHARACTER)?,
-        CellColumn::ColumnKey => key_column(&ty, COLUMN_KEY_BYTES, COLUMN_KEY_BYTES as u64)?,
+        CellColumn::RowKey => {
+            key_column(&ty, ROW_KEY_BYTES, ROW_KEY_BYTES as u64 / BYTES_PER_CHARACTER, "row_key VARCHAR(255)")?
+        }
+        CellColumn::ColumnKey => key_column(&ty, COLUMN_KEY_BYTES, COLUMN_KEY_BYTES as u64, "column_key VARCHAR(64)")?,
         CellColumn::RefKey | CellColumn::AddedId => matches!(ty.name.as_str(), "BIGINT" | "INT" | "INTEGER"),
         CellColumn::Body => matches!(ty.name.as_str(), "JSON" | "LONGTEXT"),
         CellColumn::CreatedAt => matches!(ty.name.as_str(), "DATETIME" | "TIMESTAMP"),
@@ -328,14 +332,14 @@ fn column(reader: &mut Reader<'_>, body: &mut Body) -> Result<(), SqlError> {
     Ok(())
 }
 
-fn key_column(ty: &Type, bytes: usize, characters: u64) -> Result<bool, SqlError> {
+fn key_column(ty: &Type, bytes: usize, characters: u64, instead: &'static str) -> Result<bool, SqlError> {
     let most = match ty.name.as_str() {
         "VARCHAR" | "CHAR" => characters,
         "VARBINARY" => bytes as u64,
         _ => return Ok(false),
     };
     match ty.length {
-        Some(length) if length > most => Err(SqlError::KeyTooLong(bytes)),
+        Some(length) if length > most => Err(SqlError::KeyTooLong { bytes, instead }),
         Some(_) => Ok(true),
         None => Ok(false),
     }
@@ -417,7 +421,7 @@ pub(super) fn row_column(reader: &mut Reader<'_>) -> Result<RowColumnSpec, SqlEr
         return Err(SqlError::DuplicateColumn(name));
     }
     if name.len() > COLUMN_KEY_BYTES {
-        return Err(SqlError::KeyTooLong(COLUMN_KEY_BYTES));
+        return Err(SqlError::KeyTooLong { bytes: COLUMN_KEY_BYTES, instead: "a shorter name of the column" });
     }
     let ty = column_type(reader)?;
     if ty.name != "JSON" {

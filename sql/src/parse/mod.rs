@@ -14,6 +14,7 @@ mod char_codes;
 mod charset;
 mod convert;
 mod ddl;
+mod derived;
 mod dialect;
 mod dispatch;
 mod escape;

@@ -119,9 +119,12 @@ fn cell_tables_are_created_in_both_forms() {
             "CREATE TABLE new (row_key {row}, column_key {column}, ref_key BIGINT, body JSON, UNIQUE (row_key, column_key, ref_key))"
         )
     };
-    assert!(matches!(bound(&long("VARCHAR(256)", "VARCHAR(64)")), Err(SqlError::KeyTooLong(1020))));
-    assert!(matches!(bound(&long("VARBINARY(1021)", "VARCHAR(64)")), Err(SqlError::KeyTooLong(1020))));
-    assert!(matches!(bound(&long("VARCHAR(255)", "VARCHAR(65)")), Err(SqlError::KeyTooLong(64))));
+    assert!(matches!(bound(&long("VARCHAR(256)", "VARCHAR(64)")), Err(SqlError::KeyTooLong { bytes: 1020, .. })));
+    assert!(matches!(bound(&long("VARBINARY(1021)", "VARCHAR(64)")), Err(SqlError::KeyTooLong { bytes: 1020, .. })));
+    assert!(matches!(
+        bound(&long("VARCHAR(255)", "VARCHAR(65)")),
+        Err(SqlError::KeyTooLong { bytes: 64, instead: "column_key VARCHAR(64)" })
+    ));
     for refused in [
         "CREATE TABLE new (id INT PRIMARY KEY, x TEXT)",
         "CREATE TABLE new (BASE JSON)",
