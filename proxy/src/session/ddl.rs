@@ -28,7 +28,7 @@ impl Session {
         };
         let changing = carried_or(changing, move |outcome| {
             if let Err(error) = outcome {
-                server.unheard(&error);
+                server.unheard(error);
             }
         });
         let kill = self.process.kill_switch().clone();

@@ -112,7 +112,9 @@ impl ErasureLog {
             let began = Instant::now();
             let cache = self.cache_at(began);
             // Many erasures at once take turns here: none may cost the others more than it must.
-            let (version, mut erasures) = self.found(self.meta.load_to_change(ERASURES).await)?;
+            // What fails here may be that it cannot be written; the looks say whether it can be read.
+            let document = self.meta.load_to_change(ERASURES).await?;
+            let (version, mut erasures) = self.found(Ok(document))?;
             for table in tables {
                 let mark = getrandom::u64()
                     .map_err(|error| StoreError::Failed { detail: format!("no randomness: {error}") })?;
