@@ -284,7 +284,10 @@ fn is_of_cluster(error: &RunError) -> bool {
     let RunError::Cluster { error, .. } = error else { return false };
     matches!(
         error,
-        StoreError::Unavailable { .. } | StoreError::Timeout { reason: Reason::Connect | Reason::Queue, .. }
+        // A session that falls silent in the middle of a DROP leaves open what became of it.
+        StoreError::Unavailable { .. }
+            | StoreError::MaybeWritten { .. }
+            | StoreError::Timeout { reason: Reason::Connect | Reason::Queue, .. }
     )
 }
 

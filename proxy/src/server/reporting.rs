@@ -73,7 +73,7 @@ impl Server {
     /// Whether a cluster lacks a physical table that the newest catalog does not have either.
     async fn is_of_dropped(&self, error: &StatementError) -> bool {
         let Some((_, table)) = error.lacking() else { return false };
-        let newest = self.catalog.refresh().await;
+        let newest = self.catalog.look_again().await;
         newest.is_ok_and(|catalog| !catalog.all_tables().any(|known| known.table_ref().physical() == table))
     }
 

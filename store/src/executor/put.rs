@@ -20,7 +20,7 @@ use crate::engine::now_micros;
 use crate::error::{Reason, StoreError};
 
 /// How often a compare-and-append may lose its race before the client is told to try again. Appenders of one proxy
-/// take turns, so each loss is another proxy's win.
+/// take turns, but for those to many chains: each loss is another proxy's win, or one of those.
 const APPEND_ATTEMPTS: usize = 64;
 
 /// An append to more chains takes no turns on them before it has lost a race: it would keep nearly all other appenders of
