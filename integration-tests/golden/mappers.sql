@@ -24,14 +24,6 @@ SELECT COUNT(*) FROM (SELECT row_key FROM missing WHERE row_key = 'a') AS x;
 SELECT EXISTS (SELECT 1 FROM missing) AS e;
 SELECT COUNT(*) FROM (SELECT missing FROM trips WHERE row_key = 'a') AS x;
 SELECT COUNT(*) FROM (SELECT schema_name FROM information_schema.schemata WHERE schema_name = 'information_schema') AS x;
--- A SELECT over one that only chooses columns and rows.
-SELECT MAX(`ref_key`) AS `_max$ref_key`, COUNT(*) AS `_count$_all`, SUM(`ref_key`) AS `_sum$ref_key` FROM (SELECT `trips`.`ref_key`, `trips`.`row_key`, `trips`.`column_key` FROM `trips` WHERE `trips`.`row_key` = 'a') AS `sub`;
-SELECT max(anon_1.trips_ref_key) AS max_1 FROM (SELECT trips.ref_key AS trips_ref_key FROM trips WHERE trips.row_key = 'a') AS anon_1;
-SELECT s.* FROM (SELECT column_key AS ref_key, ref_key AS v FROM trips t WHERE t.row_key = 'a') s WHERE s.v > 1 OR s.ref_key = 'STATUS' ORDER BY ref_key, v;
-SELECT column_key c, COUNT(*) n FROM (SELECT * FROM trips WHERE row_key = 'a') s GROUP BY c HAVING n > 1 ORDER BY c;
-SELECT DISTINCT s.column_key FROM (SELECT row_key, column_key FROM trips WHERE row_key IN ('a', 'b')) AS s WHERE s.row_key = 'a' ORDER BY 1;
-SELECT v + 1 AS w FROM (SELECT ref_key * 10 AS v FROM trips WHERE row_key = 'a' AND column_key = 'BASE') s ORDER BY w DESC LIMIT 1;
-SELECT COUNT(ref_key) FROM (SELECT ref_key, row_key FROM trips) s WHERE row_key = 'a' AND ref_key > 1;
 -- One row has no order.
 SELECT COUNT(*) FROM trips WHERE row_key = 'a' ORDER BY ref_key;
 SELECT MAX(ref_key) m FROM trips WHERE row_key = 'a' ORDER BY m, body DESC LIMIT 5;

@@ -8,8 +8,8 @@ use super::explain::explain;
 use super::reader::Reader;
 use super::tokens::Symbol;
 use super::{
-    account, account_grant, alter, ddl, derived, insert, lock, prepare, refuse, relational, select, set, show,
-    transaction, wrapped,
+    account, account_grant, alter, ddl, insert, lock, prepare, refuse, relational, select, set, show, transaction,
+    wrapped,
 };
 use crate::ast::Parsed;
 use crate::error::SqlError;
@@ -110,11 +110,6 @@ fn select_of_either_kind(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
         Ok(Some(wrapped)) if !wrapped.select.names_system_database() => return Ok(Parsed::Wrapped(Box::new(wrapped))),
         Err(error) if reader.too_deep.get() => return Err(error),
         Ok(_) | Err(_) => reader.at = start,
-    }
-    match derived::merged(reader) {
-        Ok(Some(select)) => return Ok(Parsed::Select(Box::new(select))),
-        Err(error) if reader.too_deep.get() => return Err(error),
-        Ok(None) | Err(_) => reader.at = start,
     }
     match (relational::query(reader), refusal) {
         (Ok(query), refusal) => Ok(Parsed::Relational { query: Box::new(query), refusal }),

@@ -14,7 +14,6 @@ mod char_codes;
 mod charset;
 mod convert;
 mod ddl;
-mod derived;
 mod dialect;
 mod dispatch;
 mod escape;

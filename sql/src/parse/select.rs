@@ -46,18 +46,10 @@ pub(super) const CLAUSES: [&str; 34] = [
 
 /// SELECT, from behind the word.
 pub(super) fn select(reader: &mut Reader<'_>) -> Result<Select, SqlError> {
-    select_over(reader, table)
-}
-
-/// SELECT, from behind the word; `source` reads what is behind FROM.
-pub(super) fn select_over(
-    reader: &mut Reader<'_>,
-    source: impl FnOnce(&mut Reader<'_>) -> Result<Option<From>, SqlError>,
-) -> Result<Select, SqlError> {
     let (distinct, counts_all) = modifiers(reader)?;
     let items = items(reader)?;
     let mut into = into(reader)?;
-    let from = if reader.take(&["FROM"]) { source(reader)? } else { None };
+    let from = if reader.take(&["FROM"]) { table(reader)? } else { None };
     let condition = if reader.take(&["WHERE"]) { Some(reader.expression()?) } else { None };
     let mut group_by = Vec::new();
     if reader.take(&["GROUP", "BY"]) {

@@ -128,34 +128,6 @@ fn rows_are_counted_and_asked_for_through_another_select() {
 }
 
 #[test]
-fn a_select_over_a_select_of_cells_is_one() {
-    for (nested, plain) in [
-        (
-            "SELECT MAX(`ref_key`) AS `_max`, COUNT(*) AS n FROM (SELECT `trips`.`ref_key`, `trips`.`row_key` FROM `trips` \
-             WHERE `trips`.`row_key` = 'a') AS `sub`",
-            "SELECT MAX(`trips`.`ref_key`) AS `_max`, COUNT(*) AS n FROM `trips` WHERE `trips`.`row_key` = 'a'",
-        ),
-        (
-            "SELECT s.* FROM (SELECT column_key AS ref_key, ref_key AS v FROM trips t WHERE t.row_key = 'a') s \
-             WHERE s.v > 1 ORDER BY ref_key",
-            "SELECT column_key AS ref_key, ref_key AS v FROM trips t WHERE (t.row_key = 'a') AND (ref_key > 1) \
-             ORDER BY column_key",
-        ),
-        (
-            "SELECT body AS b FROM (SELECT * FROM trips WHERE row_key = 'a' ORDER BY ref_key DESC) s LIMIT 1",
-            "SELECT body AS b FROM trips WHERE row_key = 'a' ORDER BY ref_key DESC LIMIT 1",
-        ),
-    ] {
-        let shown = |text: &str| format!("{:?}", bound(text).unwrap());
-        assert_eq!(shown(nested), shown(plain), "{nested}");
-    }
-    // A name that may be meant in two ways is left to who wrote it.
-    let text =
-        "SELECT body->'$.n' AS row_key FROM (SELECT row_key, body FROM trips WHERE row_key = 'a') s ORDER BY row_key";
-    assert!(matches!(bound(text), Err(SqlError::Unsupported { .. })));
-}
-
-#[test]
 fn a_derived_table_without_a_name_is_said_to_be_one_whatever_it_is_of() {
     use crate::relational::RelationalError;
     for text in [
