@@ -333,5 +333,17 @@ fn the_builder_is_sent_every_crate_and_no_build_products() {
         assert!(sent.contains(member), ".dockerignore holds back {member}");
     }
     assert!(sent.contains("Cargo.lock") && sent.contains(".cargo") && sent.contains("docker/build.sh"));
+    // What the script copies that no build makes has to have been sent, too.
+    let script = read("build.sh");
+    let copied: Vec<&str> = script
+        .lines()
+        .filter(|line| line.starts_with("install "))
+        .filter_map(|line| line.split_whitespace().nth_back(1))
+        .filter(|source| !source.contains('$'))
+        .collect();
+    assert!(!copied.is_empty(), "build.sh installs the licence");
+    for source in copied {
+        assert!(sent.contains(source), ".dockerignore holds back {source}");
+    }
     assert!(ignore.lines().any(|line| line == "*") && ignore.lines().any(|line| line == "**/target"));
 }

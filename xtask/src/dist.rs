@@ -29,6 +29,8 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
 pub fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
     let compiler = Compiler::read()?;
     let profdata = compiler.profdata()?;
+    // First: they may have to be downloaded, and a build of minutes would fail at its end.
+    let licences = crates::licences(workspace)?;
     let place = workspace.target().join("trained");
     let (counts, profiles) = (place.join("counts"), place.join("profiles"));
     command::run(cargo().args(["build", "--release", "--locked", "--package", "cellgate-benchmarks"]))?;
@@ -66,8 +68,8 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
     // Not over a program that may be running.
     let _ = std::fs::remove_file(&program);
     std::fs::copy(&trained, &program).map_err(|error| io("write", &program, &error))?;
-    let licences = dist.join("LICENSES");
-    std::fs::write(&licences, crates::licences(workspace)?).map_err(|error| io("write", &licences, &error))?;
+    let place = dist.join("LICENSES");
+    std::fs::write(&place, licences).map_err(|error| io("write", &place, &error))?;
     Ok(program)
 }
 
