@@ -65,6 +65,14 @@ pub(super) async fn fixed_properties(setup: &Setup) -> Result<(DeploymentDocumen
         };
         let body = encode(DEPLOYMENT, &created).map_err(OpenError::Meta)?;
         is_new = setup.meta.compare_and_set(DEPLOYMENT, 0, &body).await.map_err(OpenError::Meta)?;
+        if is_new {
+            // Told here already: what comes behind it may fail, and the next start finds a deployment then.
+            let deployment = created.deployment;
+            tracing::warn!(
+                deployment,
+                "the meta store was empty: the identity of a new deployment has been stored in it"
+            );
+        }
     }
     Err(missing(DEPLOYMENT))
 }
