@@ -138,6 +138,7 @@ async fn a_second_signal_does_not_wait_for_what_is_running() {
 fn a_start_that_waits_for_a_store_answers_probes_and_is_ended_by_a_signal() {
     // It takes connections and says nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    silent.set_nonblocking(true).expect("a socket");
     let home = tempfile::tempdir().expect("a temporary directory");
     let config = home.path().join("cellgate.toml");
     let meta = format!("meta = \"mysql://cell@{}/meta\"", silent.local_addr().expect("bound"));
@@ -148,7 +149,7 @@ fn a_start_that_waits_for_a_store_answers_probes_and_is_ended_by_a_signal() {
         command.args(["serve", "--listen", "127.0.0.1:0", "--http", &web.to_string(), "--config"]).arg(&config);
         command.current_dir(home.path()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
         let mut program = Process::spawn(&mut command);
-        let (waiting, _) = silent.accept().expect("the program connects to its meta store");
+        let (waiting, _) = wait::until("a connection to the meta store", SHORT, || silent.accept().ok());
         for (path, status, said) in
             [("healthz", 200, "ok"), ("readyz", 503, "is starting"), ("metrics", 503, "no metrics")]
         {
