@@ -15,6 +15,12 @@ SELECT NOTES, STATUS FROM trips WHERE row_key = 'a';
 SELECT column_key, ref_key, body FROM trips WHERE row_key = 'a' ORDER BY column_key, ref_key;
 INSERT INTO trips (row_key, column_key, ref_key, body) VALUES ('a', 'UNDECLARED', 1, '1');
 SELECT column_key, ref_key FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED';
+-- One row is not sorted: a column that is named there alone does not make rows of the cells.
+SELECT COUNT(*) FROM trips WHERE row_key = 'a';
+SELECT COUNT(*) FROM trips WHERE row_key = 'a' ORDER BY STATUS;
+SELECT MAX(ref_key) FROM trips WHERE row_key = 'a' HAVING COUNT(*) > 1 ORDER BY ref_key, STATUS DESC;
+SELECT COUNT(*) FROM trips WHERE row_key = 'a' ORDER BY NOBODY;
+SELECT COUNT(STATUS) FROM trips ORDER BY BASE;
 -- What text begins with does not decide what is erased.
 DELETE FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED' AND ref_key = '1abc';
 DELETE FROM trips WHERE row_key = 'a' AND column_key = 'UNDECLARED' AND ref_key = 0 + '1abc';

@@ -64,8 +64,32 @@ impl Resolved {
         let having = select.having.as_ref().map(|e| aliases.having(e, &group_by, &items)).transpose()?;
         let order_by = aliases.order_by(&select.order_by, &items)?;
         let mut resolved = Self { view, items, group_by, having, order_by };
+        resolved.drop_order_of_one_row()?;
         resolved.note(select)?;
         Ok(resolved)
+    }
+
+    /// Whether there is one row, whatever is selected and sorted by.
+    fn is_one_row(&self) -> bool {
+        let is_aggregate = |e: &Expr| e.has_aggregate();
+        self.group_by.is_empty()
+            && (self.items.iter().any(|(e, _)| is_aggregate(e)) || self.having.as_ref().is_some_and(is_aggregate))
+    }
+
+    /// Drops an ORDER BY of one row behind a look at its names, as MySQL does: a column named there alone does not
+    /// make rows of the cells that are counted.
+    fn drop_order_of_one_row(&mut self) -> Result<(), SqlError> {
+        if !self.is_one_row() {
+            return Ok(());
+        }
+        let dropped = std::mem::take(&mut self.order_by);
+        let Some(mut view) = self.view.clone() else { return Ok(()) };
+        for (key, _) in &dropped {
+            if let Key::Expression(e) = key {
+                view.note(e, "order clause")?;
+            }
+        }
+        Ok(())
     }
 
     /// Finds out which declared columns are named, anywhere.

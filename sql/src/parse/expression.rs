@@ -151,9 +151,9 @@ impl Reader<'_> {
 
     /// Whether an operand can end with this token.
     fn ends_operand(&self, token: &Token) -> bool {
-        const BEFORE_OPERANDS: [&str; 20] = [
+        const BEFORE_OPERANDS: [&str; 21] = [
             "AND", "OR", "XOR", "NOT", "DIV", "MOD", "LIKE", "IN", "BETWEEN", "WHEN", "THEN", "ELSE", "CASE", "ESCAPE",
-            "ALL", "DISTINCT", "BINARY", "BY", "FROM", "FOR",
+            "ALL", "DISTINCT", "BINARY", "BY", "FROM", "FOR", "INTERVAL",
         ];
         match token.kind {
             Kind::Word => !BEFORE_OPERANDS.iter().any(|w| token.is(self.text, w)),

@@ -93,3 +93,15 @@ fn an_alias_means_its_item_where_mysql_says_so() {
     let grouped = bound("SELECT LEFT(row_key, 1) AS STATUS, COUNT(*) FROM trips GROUP BY STATUS");
     assert_eq!(grouped.err(), Some(SqlError::MixedAggregate { column: "row_key".into(), grouped: true }));
 }
+
+#[test]
+fn an_order_of_one_row_is_dropped() {
+    let one = |text: &str| assert_eq!(rows(text, &cells()).len(), 1, "{text}");
+    one("SELECT COUNT(*) FROM trips ORDER BY STATUS");
+    one("SELECT COUNT(*) FROM trips HAVING MAX(ref_key) > 0 ORDER BY ref_key, STATUS DESC");
+    let counted = |text| rows(text, &cells());
+    assert_eq!(counted("SELECT COUNT(*) FROM trips ORDER BY STATUS"), counted("SELECT COUNT(*) FROM trips"));
+    // Its names are looked at all the same.
+    let unknown = bound("SELECT COUNT(*) FROM trips ORDER BY nobody").err();
+    assert!(matches!(unknown, Some(SqlError::UnknownColumn { clause: "order clause", .. })), "{unknown:?}");
+}

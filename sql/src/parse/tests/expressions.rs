@@ -151,6 +151,7 @@ fn operators_bind_as_tightly_as_in_mysql() {
         ("2 * 3 DIV 4", "1"),
         ("7 MOD 4 + 1", "4"),
         ("MOD(7, 4)", "3"),
+        ("'2024-01-01' + INTERVAL MOD(7, 4) DAY", "2024-01-04"),
         ("(7) MOD (4)", "3"),
         ("BINARY MOD(7, 4)", "3"),
         ("SUBSTRING('abcdef' FROM MOD(7, 4) FOR MOD(9, 7))", "cd"),
