@@ -36,10 +36,22 @@ const PUT_OFF: u32 = 10;
 struct Keys<'a> {
     /// Those behind the one that is being erased.
     left: VecDeque<&'a Erasure>,
-    /// Of none of them is erased what has a higher id: what was written behind this. `None` until it is read.
-    up_to: Option<AddedId>,
+    /// Of none of them is erased what has a higher id in this cluster: what was written behind this. `None` until it is read.
+    bound: Option<(ClusterNo, AddedId)>,
     /// Whether a step of any of them has been done.
     begun: bool,
+}
+
+impl Keys<'_> {
+    /// Whether the next step has to end at a bound: not if it may be the only one of the only key.
+    fn want_bound(&self) -> bool {
+        self.begun || !self.left.is_empty()
+    }
+
+    /// The highest id that is erased in this cluster, if it was read there: ids of two clusters are not compared.
+    fn up_to(&self, cluster: ClusterNo) -> Option<AddedId> {
+        self.bound.filter(|(of, _)| *of == cluster).map(|(_, up_to)| up_to)
+    }
 }
 
 /// What became of an erasure.
@@ -148,7 +160,7 @@ impl Executor {
         let mut put_off = 0;
         loop {
             let began = Instant::now();
-            let erased = match self.erase_step(table, what, keys, &mut step).await {
+            let erased = match self.erase_step(table, what, keys, &mut step, outcome).await {
                 Ok(erased) => erased,
                 Err(error) if keys.begun && put_off < PUT_OFF && is_busy(&error) => {
                     put_off += 1;
@@ -157,7 +169,6 @@ impl Executor {
                     continue;
                 }
                 Err(error) => {
-                    outcome.perhaps_more |= matches!(&error, RunError::Cluster { error, .. } if may_have_erased(error));
                     outcome.failure = Some(error);
                     return;
                 }
@@ -178,13 +189,14 @@ impl Executor {
     }
 
     /// Does one step. Up to where the erasure goes is read before the first step if there are several keys, and before the
-    /// second one else: an erasure of a single step costs no more.
+    /// second one else: an erasure of a single step costs no more. What fails there has erased nothing.
     async fn erase_step(
         &self,
         table: &TableRef,
         what: &Erasure,
         keys: &mut Keys<'_>,
         step: &mut EraseStep,
+        outcome: &mut Outcome,
     ) -> Result<Erased, RunError> {
         let mut last = None;
         for round in 1..=REPLAN_ROUNDS {
@@ -192,17 +204,21 @@ impl Executor {
             let (_, number) = topology.locate(what.row().as_bytes());
             let cluster = self.cluster(number)?;
             let epoch = epoch_of(&topology, number);
-            if keys.up_to.is_none() && (keys.begun || !keys.left.is_empty()) {
-                keys.up_to = Some(self.timed(cluster, Operation::Erase, cluster.backend.head()).await?);
+            if keys.want_bound() && keys.up_to(number).is_none() {
+                keys.bound = Some((number, self.timed(cluster, Operation::Erase, cluster.backend.head()).await?));
             }
-            step.up_to = keys.up_to;
+            step.up_to = keys.up_to(number);
             match self.timed(cluster, Operation::Erase, cluster.backend.erase(epoch, table, what, step)).await {
                 Err(RunError::Cluster { error: StoreError::StaleEpoch { planned, current }, cluster }) => {
                     self.metrics.cluster(number).retried(Operation::Erase);
                     self.plan_again(&topology, round).await?;
                     last = Some(RunError::Cluster { cluster, error: StoreError::StaleEpoch { planned, current } });
                 }
-                outcome => return outcome,
+                Err(error) => {
+                    outcome.perhaps_more |= matches!(&error, RunError::Cluster { error, .. } if may_have_erased(error));
+                    return Err(error);
+                }
+                Ok(erased) => return Ok(erased),
             }
         }
         Err(last.unwrap_or(RunError::Contended))

@@ -312,3 +312,18 @@ async fn a_cluster_that_fails_keeps_no_key_of_another_one_from_being_erased() {
     }
     assert_eq!(proxy.erase(&table(), rows_of(&rows)).await.unwrap(), 2);
 }
+
+#[tokio::test]
+async fn many_erasures_whose_end_could_not_be_read_are_not_done_in_part() {
+    let fixture = Fixture::memory().await;
+    let told = Arc::new(Told::default());
+    let proxy = fixture.proxy_with_fence(Arc::clone(&told) as _);
+    let rows = [row_in(1, 0), row_in(1, 1)];
+    put_all(&proxy, rows.iter().map(|row| exact(row, 1, 1)).collect()).await;
+    let late = StoreError::Timeout { reason: Reason::Statement, detail: "for the test".to_owned() };
+    fixture.backend(1).script_heads([late]);
+    let error = proxy.erase(&table(), rows_of(&rows)).await.unwrap_err();
+    assert!(matches!(error, RunError::Cluster { .. }), "nothing was sent: {error}");
+    assert_eq!(told.0.load(Ordering::SeqCst), 0);
+    assert_eq!(proxy.erase(&table(), rows_of(&rows)).await.unwrap(), 2);
+}

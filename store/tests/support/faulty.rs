@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cellgate_schemaless::{
-    Cell, ClusterNo, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, TxnId, limits,
+    AddedId, Cell, ClusterNo, Epoch, Erasure, LatestKey, LogScan, RowScan, ShardId, TableRef, Triple, TxnId, limits,
 };
 use cellgate_store::{
     AtOnce, Backend, EraseStep, Erased, Identity, Location, LogPage, Passing, PutGroup, PutOutcome, Reason, RowPage,
@@ -101,6 +101,7 @@ pub struct Faulty {
     puts: Mutex<VecDeque<PutFault>>,
     erasures: Mutex<VecDeque<EraseFault>>,
     latests: Mutex<VecDeque<StoreError>>,
+    heads: Mutex<VecDeque<StoreError>>,
     held_gets: AtomicUsize,
     undecided: Mutex<BTreeSet<Triple>>,
     moved: Mutex<BTreeSet<ShardId>>,
@@ -139,6 +140,7 @@ impl Faulty {
             puts: Mutex::default(),
             erasures: Mutex::default(),
             latests: Mutex::default(),
+            heads: Mutex::default(),
             held_gets: AtomicUsize::new(0),
             undecided: Mutex::default(),
             moved: Mutex::default(),
@@ -182,6 +184,11 @@ impl Faulty {
     /// What the next questions for the latest cells fail of, one after the other.
     pub fn script_latests(&self, errors: impl IntoIterator<Item = StoreError>) {
         locked(&self.latests).extend(errors);
+    }
+
+    /// What the next questions for the log head fail of, one after the other.
+    pub fn script_heads(&self, errors: impl IntoIterator<Item = StoreError>) {
+        locked(&self.heads).extend(errors);
     }
 
     /// The answers of the next reads by name wait until the test lets them go, as those of [`PutFault::Held`] do.
@@ -322,6 +329,15 @@ impl Passing for Faulty {
         let mut page = self.reach()?.log(table, scan).await?;
         page.cells.iter_mut().for_each(|cell| self.mark(cell));
         Ok(page)
+    }
+
+    async fn head(&self) -> Result<AddedId, StoreError> {
+        let inner = self.reach()?;
+        let fault = locked(&self.heads).pop_front();
+        match fault {
+            Some(error) => Err(error),
+            None => inner.head().await,
+        }
     }
 
     async fn put(&self, epoch: Epoch, groups: &[PutGroup]) -> Result<Vec<PutOutcome>, StoreError> {
