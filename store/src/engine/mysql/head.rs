@@ -1,7 +1,7 @@
 //! Statements on the log head, on MariaDB and MySQL.
 
 use super::insert::CLOCK;
-use super::read_only::{BEGIN, zero_if_writable};
+use super::read_only::{BEGIN, UNLESS_READ_ONLY, zero_if_writable};
 use crate::engine::server::driver::{PassOver, Start};
 use crate::engine::server::head::{STARTS, passed, unless_passed};
 use crate::sql::FIRST_HEAD;
@@ -23,6 +23,6 @@ pub(super) fn pass_over(start: Start, passing: PassOver) -> String {
          ON DUPLICATE KEY UPDATE at = at + 1; SELECT next INTO @s FROM cg_head WHERE head = {STARTS}; \
          UPDATE cg_head SET next = next + {passed}, at = GREATEST(at, {CLOCK}) \
          WHERE head = {FIRST_HEAD}{unless} AND (@s <> 0 OR at > 0); \
-         UPDATE cg_head SET next = {start} WHERE head = {STARTS}; COMMIT"
+         UPDATE cg_head SET next = {start} WHERE head = {STARTS}; {UNLESS_READ_ONLY}; COMMIT"
     )
 }

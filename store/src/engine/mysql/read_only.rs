@@ -23,5 +23,5 @@ pub(super) fn is_of_read_only(code: u16, message: &str) -> bool {
 /// A statement that fails on a server that is read-only.
 pub(super) const UNLESS_READ_ONLY: &str = concat!("SET @w = ", zero_if_writable!());
 
-/// Begins a transaction of several commands.
+/// Begins a transaction of several commands. That is before its lock: it asks again right before its COMMIT.
 pub(super) const BEGIN: &str = concat!("SET @w = ", zero_if_writable!(), "; BEGIN");

@@ -192,7 +192,12 @@ impl MysqlSession {
                 Ok(_) => other,
                 Err(e) => {
                     self.stuck = true;
-                    Failure::Again { reason: Reason::Statement, detail: e.to_string() }
+                    match (other, error::of_statement(&e)) {
+                        // A server that cannot be used now would refuse the next attempt as well.
+                        (away @ Failure::Store(StoreError::Unavailable { .. }), _)
+                        | (_, away @ Failure::Store(StoreError::Unavailable { .. })) => away,
+                        _ => Failure::Again { reason: Reason::Statement, detail: e.to_string() },
+                    }
                 }
             },
         }
@@ -387,6 +392,10 @@ impl Session for MysqlSession {
 
     fn begin(&self) -> &'static str {
         BEGIN
+    }
+
+    async fn may_commit(&mut self) -> Result<(), Failure> {
+        self.run(UNLESS_READ_ONLY).await
     }
 }
 

@@ -11,6 +11,8 @@ use crate::engine::server::driver::{Existing, Failure, Mark, NewRow, Place};
 use crate::error::Reason;
 use crate::sql::Query;
 
+mod transactions;
+
 /// Of a statement behind which the answer of another one follows.
 const OK_AND_MORE: &[u8] = &[0, 0, 0, 10, 0, 0, 0];
 
@@ -232,31 +234,6 @@ async fn a_batch_that_fails_before_its_commit_is_rolled_back_and_the_session_goe
         let said = stored();
         let (inserted, ()) = both(rows.insert(&mut session, Existing::Keep), batch(&mut server, &said)).await;
         assert_eq!(inserted.unwrap(), [place(1024), place(2048)]);
-    }
-}
-
-#[tokio::test]
-async fn a_session_that_could_not_roll_back_is_not_used_again() {
-    let rows = Rows::new(1);
-    // The ROLLBACK fails, or what is behind it, or the server is gone.
-    for rolled_back in [Some(fails(0, 1180)), Some(fails(1, 1205)), None] {
-        let (mut session, mut server) = session().await;
-        let said = [ok(3), fails(0, 1114), ok(2)];
-        let answers = async move {
-            prepares(&mut server).await;
-            batch(&mut server, &said).await;
-            assert_eq!(server.command().await, b"\x03ROLLBACK; SET @b = NULL, @c = NULL");
-            match &rolled_back {
-                Some(said) => say(&mut server, said).await,
-                None => return None,
-            }
-            Some(server)
-        };
-        let (inserted, _server) = both(rows.insert(&mut session, Existing::Keep), answers).await;
-        let failure = inserted.unwrap_err();
-        // Nothing was written, so that it may be tried again elsewhere.
-        assert!(matches!(failure, Failure::Again { reason: Reason::Statement, .. }), "{failure:?}");
-        assert!(!is_of_use(&mut session).await, "the first id of the next batch may be set");
     }
 }
 

@@ -152,16 +152,22 @@ pub trait Session: Send + 'static {
     /// One transaction of these changes, in order; answers how many rows they changed in all.
     async fn transaction(&mut self, dialect: &Dialect, guard: Guard, changes: &[Query]) -> Result<u64, Failure> {
         self.run(self.begin()).await?;
-        match self.changes(dialect, guard, changes).await {
+        let changed = match self.changes(dialect, guard, changes).await {
+            Ok(rows) => self.may_commit().await.map(|()| rows),
+            Err(failure) => Err(failure),
+        };
+        match changed {
             Ok(rows) => {
                 self.run("COMMIT").await.map_err(Failure::at_commit)?;
                 Ok(rows)
             }
             Err(Failure::Lost { detail }) => Err(Failure::Lost { detail }),
-            Err(failure) => match self.run("ROLLBACK").await {
-                Ok(()) => Err(failure),
+            Err(failure) => match (self.run("ROLLBACK").await, failure) {
+                (Ok(()), failure) => Err(failure),
+                // Nor is this session used again: see `Sessions::give_back_answered`.
+                (Err(_), away @ Failure::Store(StoreError::Unavailable { .. })) => Err(away),
                 // The transaction may be open: nobody uses this session again.
-                Err(at_rollback) => Err(at_rollback.at_commit()),
+                (Err(at_rollback), _) => Err(at_rollback.at_commit()),
             },
         }
     }
@@ -169,6 +175,15 @@ pub trait Session: Send + 'static {
     /// The text that begins a [`transaction`](Session::transaction).
     fn begin(&self) -> &'static str {
         "BEGIN"
+    }
+
+    /// Asked behind the changes of a [`transaction`](Session::transaction) and their locks, right before its COMMIT: whether
+    /// what was true when it began still is.
+    ///
+    /// # Errors
+    /// [`Failure::ReadOnly`] of a server that was demoted meanwhile and would let this user commit.
+    async fn may_commit(&mut self) -> Result<(), Failure> {
+        Ok(())
     }
 
     /// The inside of [`transaction`](Session::transaction).
@@ -412,7 +427,7 @@ impl From<StoreError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::server::fake::FakeSession;
+    use crate::engine::server::fake::{FakeDriver, FakeSession, Script};
     use crate::sql::POSTGRES;
 
     #[test]
@@ -433,5 +448,16 @@ mod tests {
         let change = Query { text: "UPDATE t SET a = 1".to_owned(), params: Vec::new() };
         let failure = FakeSession::default().transaction(&POSTGRES, Guard::Free, &[change]).await.unwrap_err();
         assert!(matches!(failure, Failure::Lost { .. }), "its transaction may be open: {failure:?}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_cannot_be_used_now_has_committed_nothing_though_the_rollback_fails_as_well() {
+        let change = Query { text: "UPDATE t SET a = 1".to_owned(), params: Vec::new() };
+        let script = Arc::new(Script::default());
+        let away = StoreError::Unavailable { reason: Reason::Statement, detail: "for the test".to_owned() };
+        script.executes.are([Err(Failure::Store(away))]);
+        let mut session = FakeDriver(script).create().await.unwrap();
+        let failure = session.transaction(&POSTGRES, Guard::Free, &[change]).await.unwrap_err();
+        assert!(matches!(failure, Failure::Store(StoreError::Unavailable { .. })), "{failure:?}");
     }
 }
