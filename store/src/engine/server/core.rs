@@ -297,7 +297,10 @@ impl<D: Driver> Core<D> {
         loop {
             let mut lease = match self.sessions.lease_within(self.timeouts.queue.min(self.timeouts.connect / 2)).await {
                 Ok(lease) => lease,
-                Err(StoreError::Timeout { reason: Reason::Queue, .. }) => {
+                Err(
+                    StoreError::Timeout { reason: Reason::Queue, .. }
+                    | StoreError::Unavailable { reason: Reason::Queue, .. },
+                ) => {
                     return self.sessions.monitor().ping().await.map_err(unsettled);
                 }
                 Err(error) => return Err(error),

@@ -199,18 +199,23 @@ impl<M: Driver> Sessions<M> {
     }
 
     /// The same, waiting for so long for a place in the pool. A place is of no use while the server takes no more
-    /// connections: of those that the pool has got, one is waited for for as long.
+    /// connections: within that time, too, one of those that the pool has got is waited for. Whoever gets none is told so.
     pub(crate) async fn lease_within(&self, queue: Duration) -> Result<Lease<M>, StoreError> {
-        let is_full =
-            |leased: &_| matches!(leased, Err::<Lease<M>, _>(StoreError::Unavailable { reason: Reason::Queue, .. }));
-        let mut leased = self.lease_once(queue).await;
-        if is_full(&leased) {
-            let until = Instant::now() + queue;
-            while is_full(&leased) && self.free_soon(until).await {
-                leased = self.lease_once(until.saturating_duration_since(Instant::now())).await;
+        let until = Instant::now() + queue;
+        let mut full = None;
+        loop {
+            let leased = self.lease_once(until.saturating_duration_since(Instant::now())).await;
+            match (leased, full.take()) {
+                (Err(error @ StoreError::Unavailable { reason: Reason::Queue, .. }), _) => {
+                    if !self.free_soon(until).await {
+                        return Err(error);
+                    }
+                    full = Some(error);
+                }
+                (Err(StoreError::Timeout { reason: Reason::Queue, .. }), Some(full)) => return Err(full),
+                (leased, _) => return leased,
             }
         }
-        leased
     }
 
     /// Waits until a session may be had without another connection, or it is worth trying to open one. `false` if the

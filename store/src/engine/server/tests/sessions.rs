@@ -47,6 +47,50 @@ async fn while_the_server_takes_no_more_connections_one_that_is_given_back_is_wa
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
+/// The pool with so many sessions in use, of a server that takes no more.
+async fn full(bench: &Bench, used: usize) -> Vec<Lease<FakeDriver>> {
+    let mut leases = Vec::new();
+    for _ in 0..used {
+        leases.push(bench.core.sessions.lease().await.unwrap());
+    }
+    bench.script.is_full.store(true, Ordering::SeqCst);
+    leases
+}
+
+#[tokio::test(start_paused = true)]
+async fn for_a_place_and_for_a_server_that_is_full_there_is_one_time_together() {
+    let bench = Bench::new(Timeouts::default());
+    let (sessions, queue) = (&bench.core.sessions, bench.core.timeouts.queue);
+    let mut used = full(&bench, ServerOptions::POOL_SIZE).await;
+    let began = tokio::time::Instant::now();
+    let place = async {
+        tokio::time::sleep(queue * 4 / 5).await;
+        drop(used.pop());
+    };
+    let (lease, ()) = tokio::join!(sessions.lease(), place);
+    let error = lease.err().expect("nothing is given back");
+    assert!(matches!(error, StoreError::Unavailable { reason: Reason::Queue, .. }), "{error}");
+    let took = began.elapsed();
+    assert!(took >= queue && took < queue * 6 / 5, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_was_full_is_told_of_though_the_pool_is_meanwhile() {
+    let bench = Bench::new(Timeouts::default());
+    let sessions = &bench.core.sessions;
+    let _used = full(&bench, ServerOptions::POOL_SIZE - 1).await;
+    let last = async {
+        // Behind the first attempt.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        bench.script.is_full.store(false, Ordering::SeqCst);
+        sessions.lease().await
+    };
+    let (lease, last) = tokio::join!(sessions.lease(), last);
+    assert!(last.is_ok());
+    let error = lease.err().expect("every session is in use");
+    assert!(matches!(error, StoreError::Unavailable { reason: Reason::Queue, .. }), "{error}");
+}
+
 #[tokio::test]
 async fn a_lease_that_is_not_given_back_ends_its_session() {
     let bench = Bench::new(Timeouts::default());
