@@ -59,9 +59,13 @@ fn of_server(error: &ServerError) -> Failure {
         // The head let nothing in: there is no id to be had.
         1048 => Failure::Stale,
         1205 => Failure::Again { reason: Reason::Lock, detail },
-        // A deadlock; "record has changed since last read" of MariaDB's snapshot isolation; a statement that has to be
-        // prepared anew, and a table that was altered.
-        1213 | 1020 | 1615 | 1412 => Failure::Again { reason: Reason::Statement, detail },
+        // A statement that has to be prepared anew, each time that the server has tried.
+        1615 => {
+            let detail = format!("{detail} (if it lasts, raise the server's table_definition_cache)");
+            Failure::Again { reason: Reason::Statement, detail }
+        }
+        // A deadlock; "record has changed since last read" of MariaDB's snapshot isolation; a table that was altered.
+        1213 | 1020 | 1412 => Failure::Again { reason: Reason::Statement, detail },
         1969 | 3024 | 1317 => Failure::Store(StoreError::Timeout { reason: Reason::Statement, detail }),
         1146 | 1049 | 1932 => Failure::Store(no_table(&error.message)),
         // Rights that are missing.
