@@ -26,6 +26,8 @@ use crate::wait;
 pub struct Load {
     stop: Arc<AtomicBool>,
     acknowledged: Arc<AtomicU64>,
+    /// Of each writer, how often it was answered or lost its connection.
+    answered: Vec<Arc<AtomicU64>>,
     writers: Vec<JoinHandle<Ledger>>,
 }
 
@@ -34,17 +36,18 @@ impl Load {
     pub fn start(addresses: &[SocketAddr], writers: usize, random: &mut Random) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let acknowledged = Arc::new(AtomicU64::new(0));
+        let answered: Vec<Arc<AtomicU64>> = (0..writers).map(|_| Arc::default()).collect();
         let writers = addresses
             .iter()
             .cycle()
-            .take(writers)
+            .zip(&answered)
             .enumerate()
-            .map(|(number, address)| {
+            .map(|(number, (address, answered))| {
                 let writer = Writer::new(number, *address, random.fork(), Arc::clone(&acknowledged));
-                tokio::spawn(writer.run(Arc::clone(&stop)))
+                tokio::spawn(writer.run(Arc::clone(&stop), Arc::clone(answered)))
             })
             .collect();
-        Self { stop, acknowledged, writers }
+        Self { stop, acknowledged, answered, writers }
     }
 
     /// Statements acknowledged so far.
@@ -60,12 +63,31 @@ impl Load {
     pub async fn progress(&self, statements: u64) {
         let target = self.acknowledged() + statements;
         wait::until_async("the load to make progress", wait::PATIENCE, async || {
-            for writer in &self.writers {
-                assert!(!writer.is_finished(), "a writer has failed; its message is above");
-            }
+            self.assert_alive();
             (self.acknowledged() >= target).then_some(())
         })
         .await;
+    }
+
+    /// Waits until every writer has been answered what it has under way.
+    ///
+    /// # Panics
+    ///
+    /// If one is not in time.
+    pub async fn each_answered(&self) {
+        let counts = || self.answered.iter().map(|answered| answered.load(Ordering::Relaxed));
+        let before: Vec<u64> = counts().collect();
+        wait::until_async("every writer to be answered", wait::PATIENCE, async || {
+            self.assert_alive();
+            counts().zip(&before).all(|(now, before)| now > *before).then_some(())
+        })
+        .await;
+    }
+
+    fn assert_alive(&self) {
+        for writer in &self.writers {
+            assert!(!writer.is_finished(), "a writer has failed; its message is above");
+        }
     }
 
     /// Ends the load: what the writers know.

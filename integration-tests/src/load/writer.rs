@@ -48,8 +48,8 @@ impl Writer {
         Self { number, address, random, written: 0, appends: 0, ledger: Ledger::default(), acknowledged }
     }
 
-    /// Writes until it is told to stop; answers what it knows.
-    pub(super) async fn run(mut self, stop: Arc<AtomicBool>) -> Ledger {
+    /// Writes until it is told to stop, and counts what is over; answers what it knows.
+    pub(super) async fn run(mut self, stop: Arc<AtomicBool>, over: Arc<AtomicU64>) -> Ledger {
         let mut connection = None;
         while !stop.load(Ordering::Relaxed) {
             let Some(conn) = connection.as_mut() else {
@@ -60,6 +60,7 @@ impl Writer {
                 continue;
             };
             let goes_on = if self.random.one_in(4) { self.append(conn).await } else { self.put(conn).await };
+            over.fetch_add(1, Ordering::Relaxed);
             if !goes_on {
                 connection = None;
             }
