@@ -149,7 +149,9 @@ impl Accounts {
             if document == stored {
                 return Ok(done);
             }
-            document.decoys = document.decoys.or_else(decoys);
+            if document.decoys.is_none() {
+                document.decoys = Some(decoys()?);
+            }
             let body = encode(&document)?;
             if growth == Growth::Adds && body.len() > DOCUMENT_BYTES && body.len() > encode(&stored)?.len() {
                 return Err(AccessError::Limit {

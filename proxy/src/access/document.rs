@@ -81,17 +81,6 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-impl UsersDocument {
-    /// What only those know who may read it, and every proxy alike: [`Self::decoys`]. What an older version wrote is as
-    /// secret as a whole, and has that number from the first change on.
-    pub(super) fn secret(&self) -> Vec<u8> {
-        match &self.decoys {
-            Some(decoys) => decoys.clone().into_bytes(),
-            None => encode(self).unwrap_or_default(),
-        }
-    }
-}
-
 impl StoredAccount {
     /// The account; `None` (and a line in the log) if it cannot be understood: then nobody can log in to it.
     pub(super) fn read(&self) -> Option<Arc<Account>> {
@@ -207,10 +196,11 @@ impl StoredGrant {
     }
 }
 
-/// A number for [`UsersDocument::decoys`]; none if the system has no randomness.
-pub(super) fn decoys() -> Option<String> {
+/// A number for [`UsersDocument::decoys`].
+pub(super) fn decoys() -> Result<String, StoreError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).ok().map(|()| hex(&bytes))
+    getrandom::fill(&mut bytes).map_err(|error| StoreError::Failed { detail: format!("no randomness: {error}") })?;
+    Ok(hex(&bytes))
 }
 
 /// The privilege of this name, if this version knows it.

@@ -57,6 +57,9 @@ pub struct Accounts {
     /// The version of the current snapshot.
     version: AtomicU64,
     known: SyncMutex<Known>,
+    /// What stands for [`Known::decoys`] as long as the document has none: new with every start. Nothing that is stored
+    /// may: with a number that follows from the hashes, passwords could be tried by whom is asked for what.
+    own_decoys: Vec<u8>,
     reading: Reading,
     /// Held by the one change of this proxy that is under way.
     changing: Mutex<()>,
@@ -83,15 +86,18 @@ impl Accounts {
     /// Reads the stored accounts.
     ///
     /// # Errors
-    /// What the meta store says.
+    /// What the meta store says; [`StoreError::Failed`] if the system has no randomness.
     pub async fn open(meta: Arc<dyn MetaStore>, users: &[config::User]) -> Result<Self, StoreError> {
         let document = deployment::Known::nothing_of(MetaDocument::Users);
-        let known = Known { config: Vec::new(), stored: Vec::new(), decoys: Vec::new(), document, version: 0 };
+        let own_decoys = document::decoys()?.into_bytes();
+        let decoys = own_decoys.clone();
+        let known = Known { config: Vec::new(), stored: Vec::new(), decoys, document, version: 0 };
         let this = Self {
             meta,
             current: ArcSwap::default(),
             version: AtomicU64::new(0),
             known: SyncMutex::new(known),
+            own_decoys,
             reading: Reading::new(MetaDocument::Users),
             changing: Mutex::new(()),
             looked: Mutex::new(None),
@@ -148,9 +154,9 @@ impl Accounts {
     }
 
     /// Whether a user that does not exist is asked for a proof by `mysql_native_password`, as those are of whom only its
-    /// hash is known: every second one, always the same and the same at every proxy, as soon as there is such an account.
-    /// Without it they could be found by being asked, without a password. By what users are told apart is stored with the
-    /// accounts, and guarded as these are.
+    /// hash is known: every second one, as soon as there is such an account. Without it they could be found by being asked,
+    /// without a password. By what users are told apart is a random number stored with the accounts: always the same, and
+    /// the same at every proxy. Until a change of an account stores it, each start has its own.
     pub fn asks_for_native(&self, user: &str) -> bool {
         let only_native = |account: &Arc<Account>| !account.verifier.knows_caching_sha2();
         if !self.current().accounts().any(only_native) {
@@ -199,7 +205,8 @@ impl Accounts {
         self.know(|known| {
             let is_news = known.document.learns(edition, began);
             if is_news {
-                known.decoys = document.secret();
+                let stored = document.decoys.as_ref().map(String::as_bytes);
+                known.decoys = stored.unwrap_or(&self.own_decoys).to_vec();
                 known.stored = document.accounts.iter().filter_map(document::StoredAccount::read).collect();
             }
             is_news

@@ -1,6 +1,7 @@
 //! Accounts over a meta store in memory: statements, two proxies at once, a silent meta store, and a model.
 
 mod configured;
+mod decoys;
 mod lost;
 mod model;
 mod size;
