@@ -18,11 +18,14 @@ const MOST_LINKS: usize = 40;
 /// The right to open a file: one process has it (C13 of docs/ARCHITECTURE.md), until it is dropped or the process dies.
 ///
 /// It is a lock on `<file>.lock` and not on the file, whose locks are SQLite's own and come and go. Links to the file are
-/// followed: there is one lock, whatever the file is called.
+/// followed: there is one lock, whatever the file is called. Earlier versions lock `<link>.lock`, beside the link: that
+/// is locked as well, so that none of them uses the file at the same time.
 #[derive(Debug)]
 pub(crate) struct ProcessLock {
     /// `None` where there is no lock file, and so nobody who has the lock ([`LockFile::Find`]).
     _file: Option<File>,
+    /// `None` also where the path is no link.
+    _of_link: Option<File>,
 }
 
 /// What becomes of a lock file that is not there.
@@ -48,26 +51,68 @@ impl ProcessLock {
     /// [`StoreError::Refused`] if another process has it, or the lock file cannot be made.
     pub(crate) fn take(file: &Path, missing: LockFile) -> Result<Self, StoreError> {
         let path = beside(file, ".lock");
-        let refused = |why: String| StoreError::Refused { detail: why };
-        let make = missing == LockFile::Make;
-        let lock = match OpenOptions::new().create(make).truncate(false).write(true).open(&path) {
-            Ok(lock) => lock,
-            Err(e) if !make && e.kind() == IoErrorKind::NotFound => return Ok(Self { _file: None }),
-            Err(e) => {
-                let why = denied(&path).map(|why| format!(": {why}")).unwrap_or_default();
-                return Err(refused(format!("cannot open {}: {e}{why}", path.display())));
+        let lock = open_lock(&path, missing)?;
+        if let Some(lock) = &lock {
+            lock_at_once(lock, &path, file)?;
+        }
+        Ok(Self { _file: lock, _of_link: Self::of_link(file, &path, missing)? })
+    }
+
+    /// The lock beside the link, if the path is one.
+    fn of_link(file: &Path, lock_of_file: &Path, missing: LockFile) -> Result<Option<File>, StoreError> {
+        let path = named(file, ".lock");
+        // A lock file that is linked, too, would be locked against itself.
+        if path == lock_of_file || is_same(&path, lock_of_file) {
+            return Ok(None);
+        }
+        match open_lock(&path, missing) {
+            Ok(Some(lock)) => {
+                lock_at_once(&lock, &path, file)?;
+                Ok(Some(lock))
             }
-        };
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { _file: Some(lock) }),
-            Err(TryLockError::WouldBlock) => Err(refused(format!(
-                "{} is in use by another process: a deployment with a SQLite file has exactly one proxy. Stop the \
-                 other one, or give this one another data directory",
-                file.display()
-            ))),
-            Err(TryLockError::Error(e)) => Err(refused(format!("cannot lock {}: {e}", path.display()))),
+            Ok(None) => Ok(None),
+            // The link's directory cannot be written. No earlier version uses the link then, for it would have made the file.
+            Err(_) if is_missing(&path) => Ok(None),
+            Err(error) => Err(error),
         }
     }
+}
+
+/// Opens a lock file, if it is there or made.
+fn open_lock(path: &Path, missing: LockFile) -> Result<Option<File>, StoreError> {
+    let make = missing == LockFile::Make;
+    match OpenOptions::new().create(make).truncate(false).write(true).open(path) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(e) if !make && e.kind() == IoErrorKind::NotFound => Ok(None),
+        Err(e) => {
+            let why = denied(path).map(|why| format!(": {why}")).unwrap_or_default();
+            Err(StoreError::Refused { detail: format!("cannot open {}: {e}{why}", path.display()) })
+        }
+    }
+}
+
+/// Locks the lock file of a file, without waiting.
+fn lock_at_once(lock: &File, path: &Path, file: &Path) -> Result<(), StoreError> {
+    let refused = |why: String| Err(StoreError::Refused { detail: why });
+    match lock.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => refused(format!(
+            "{} is in use by another process: a deployment with a SQLite file has exactly one proxy. Stop the other one, or \
+             give this one another data directory",
+            file.display()
+        )),
+        Err(TryLockError::Error(e)) => refused(format!("cannot lock {}: {e}", path.display())),
+    }
+}
+
+/// Whether two paths lead to one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((Inode::of(one), Inode::of(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+/// Whether it is known that there is no such file.
+fn is_missing(path: &Path) -> bool {
+    std::fs::metadata(path).is_err_and(|e| e.kind() == IoErrorKind::NotFound)
 }
 
 /// Which file it is, whatever its name.
@@ -212,7 +257,12 @@ pub(super) fn room(path: &Path) -> std::io::Result<()> {
 
 /// What has the file's name with this at its end, where SQLite has it: beside the file itself, if this is a link to it.
 fn beside(file: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(behind_links(file));
+    named(&behind_links(file), suffix)
+}
+
+/// A path with this at its end.
+fn named(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(file);
     name.push(suffix);
     PathBuf::from(name)
 }

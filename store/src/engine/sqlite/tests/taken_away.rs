@@ -73,6 +73,56 @@ async fn a_link_to_a_file_has_the_lock_and_the_log_of_the_file() {
     }
 }
 
+#[test]
+fn a_link_to_a_file_has_the_lock_of_earlier_versions_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let (link, file) = (directory.path().join("link.db"), directory.path().join("file.db"));
+    let (of_link, of_file) = (directory.path().join("link.db.lock"), directory.path().join("file.db.lock"));
+    std::fs::write(&file, "").unwrap();
+    std::os::unix::fs::symlink("file.db", &link).unwrap();
+    // Who only looks makes no file.
+    drop(ProcessLock::take(&link, LockFile::Find).unwrap());
+    assert!(!of_link.exists() && !of_file.exists());
+
+    // An earlier version has it, which locks beside the link.
+    let earlier = std::fs::File::create(&of_link).unwrap();
+    earlier.try_lock().unwrap();
+    for missing in [LockFile::Make, LockFile::Find] {
+        let refused = ProcessLock::take(&link, missing).unwrap_err();
+        assert!(refused.to_string().contains("link.db is in use by another process"), "{refused}");
+    }
+    drop(earlier);
+
+    // And it finds the lock taken, also where there was none yet.
+    std::fs::remove_file(&of_link).unwrap();
+    let held = ProcessLock::take(&link, LockFile::Make).unwrap();
+    let earlier = std::fs::File::open(&of_link).unwrap();
+    assert!(earlier.try_lock().is_err());
+    drop(held);
+    earlier.try_lock().unwrap();
+    drop(earlier);
+
+    // A lock file that is linked as well is one lock.
+    std::fs::remove_file(&of_link).unwrap();
+    std::os::unix::fs::symlink("file.db.lock", &of_link).unwrap();
+    let held = ProcessLock::take(&link, LockFile::Make).unwrap();
+    ProcessLock::take(&file, LockFile::Make).unwrap_err();
+    drop(held);
+    ProcessLock::take(&file, LockFile::Make).unwrap();
+}
+
+#[test]
+fn a_link_in_a_directory_that_cannot_be_written_is_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let (named, file) = (directory.path().join("named"), directory.path().join("file.db"));
+    std::fs::create_dir(&named).unwrap();
+    std::os::unix::fs::symlink("../file.db", named.join("link.db")).unwrap();
+    // No lock file can be made there by anybody, as in a directory without the right to: a link that leads into nothing.
+    std::os::unix::fs::symlink("nowhere/lock", named.join("link.db.lock")).unwrap();
+    let _held = ProcessLock::take(&named.join("link.db"), LockFile::Make).unwrap();
+    ProcessLock::take(&file, LockFile::Make).unwrap_err();
+}
+
 #[tokio::test]
 async fn a_connection_to_another_file_of_the_name_is_not_used() {
     let directory = tempfile::tempdir().unwrap();
