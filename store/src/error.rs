@@ -1,6 +1,6 @@
 //! What can go wrong in a store, as outcomes.
 
-use cellgate_schemaless::ErrorKind;
+use cellgate_schemaless::{ErrorKind, TableRef};
 use thiserror::Error;
 
 /// Why a store did not do what it was asked.
@@ -93,6 +93,18 @@ pub enum StoreError {
     },
 }
 
+/// Answers that name the table they are about.
+pub(crate) trait InTable {
+    /// See [`StoreError::in_table`].
+    fn in_table(self, table: &TableRef) -> Self;
+}
+
+impl<T> InTable for Result<T, StoreError> {
+    fn in_table(self, table: &TableRef) -> Self {
+        self.map_err(|error| error.in_table(table))
+    }
+}
+
 /// The step that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -126,6 +138,14 @@ impl StoreError {
     /// Whether it is about the sizes of what was asked for, so that it says nothing about others that fail in the same statement.
     pub(crate) fn is_of_size(&self) -> bool {
         matches!(self, Self::TooLarge { .. } | Self::AnswerTooLarge { .. })
+    }
+
+    /// The same, with the name of the table where stored data is wrong.
+    pub(crate) fn in_table(self, table: &TableRef) -> Self {
+        match self {
+            Self::Corrupt { detail } => Self::Corrupt { detail: format!("table {}: {detail}", table.physical()) },
+            other => other,
+        }
     }
 
     /// What those behind one that failed so are told, of whom nothing was sent.

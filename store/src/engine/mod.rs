@@ -4,6 +4,7 @@
 //! reach its database, how to keep the log head (C1 of docs/ARCHITECTURE.md), and how to tell its failures apart.
 
 pub(crate) mod addresses;
+pub(crate) mod cell_name;
 pub mod dsn;
 pub mod memory;
 pub mod mysql;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use cellgate_schemaless::{Cell, ColumnKey, LatestKey, RowKey, TableId};
 
-use super::sinks::{RawCell, no_cell};
+use super::sinks::RawCell;
 use super::wire::{Argument, Arguments, Done, Flow, Row, Sink, WireError};
 use crate::engine::server::core::size;
 use crate::engine::server::driver::{Failure, Names};
@@ -168,9 +168,12 @@ fn key(names: Names<'_>, i: usize) -> (&RowKey, &ColumnKey) {
 
 impl Sink for Finding<'_> {
     fn row(&mut self, row: Row<'_>) -> Result<Flow, WireError> {
-        let Some(raw) = RawCell::read(row)? else {
-            self.wrong = Some(no_cell());
-            return Ok(Flow::Enough);
+        let raw = match RawCell::read(row)? {
+            Ok(raw) => raw,
+            Err(no_cell) => {
+                self.wrong = Some(no_cell);
+                return Ok(Flow::Enough);
+            }
         };
         let mut found: Option<Cell> = None;
         let mut at = self.first.get(raw.row).copied();

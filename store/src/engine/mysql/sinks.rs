@@ -6,9 +6,9 @@ use cellgate_schemaless::{
 };
 
 use super::wire::{Done, Field, Flow, Row, Sink, WireError};
+use crate::engine::cell_name::CellName;
 use crate::engine::server::core::size;
 use crate::engine::server::driver::{Failure, Value};
-use crate::error::StoreError;
 
 /// Nothing but how much was changed.
 #[derive(Debug, Default)]
@@ -74,9 +74,12 @@ impl CellRows {
 
 impl Sink for CellRows {
     fn row(&mut self, row: Row<'_>) -> Result<Flow, WireError> {
-        let Some(raw) = RawCell::read(row)? else {
-            self.wrong = Some(no_cell());
-            return Ok(Flow::Enough);
+        let raw = match RawCell::read(row)? {
+            Ok(raw) => raw,
+            Err(no_cell) => {
+                self.wrong = Some(no_cell);
+                return Ok(Flow::Enough);
+            }
         };
         // The cells of one answer have few columns, mostly the same one behind another.
         let column = match self.cells.last().map(|cell| &cell.triple.column) {
@@ -109,29 +112,33 @@ pub(super) struct RawCell<'a> {
 
 impl<'a> RawCell<'a> {
     /// A row of [`CELL_COLUMNS`](crate::sql::CELL_COLUMNS), if it is one.
-    pub(super) fn read(mut row: Row<'a>) -> Result<Option<Self>, WireError> {
+    pub(super) fn read(mut row: Row<'a>) -> Result<Result<Self, Failure>, WireError> {
         let (added_id, shard, kind) = (row.field()?, row.field()?, row.field()?);
         let (created_at, token, txn) = (row.field()?, row.field()?, row.field()?);
         let (row_key, column, ref_key, body) = (row.field()?, row.field()?, row.field()?, row.field()?);
-        let (Field::Int(added_id), Field::Int(shard), Field::Int(kind)) = (added_id, shard, kind) else {
-            return Ok(None);
-        };
-        let (Field::Int(created_at), Field::Int(token)) = (created_at, token) else { return Ok(None) };
+        Ok(Self::of([added_id, shard, kind, created_at, token, txn, row_key, column, ref_key, body])
+            .ok_or_else(|| no_cell(added_id, row_key, column, ref_key)))
+    }
+
+    fn of(fields: [Field<'a>; 10]) -> Option<Self> {
+        let [added_id, shard, kind, created_at, token, txn, row_key, column, ref_key, body] = fields;
+        let (Field::Int(added_id), Field::Int(shard), Field::Int(kind)) = (added_id, shard, kind) else { return None };
+        let (Field::Int(created_at), Field::Int(token)) = (created_at, token) else { return None };
         let (Field::Bytes(row), Field::Bytes(column), Field::Int(ref_key)) = (row_key, column, ref_key) else {
-            return Ok(None);
+            return None;
         };
         let txn = match txn {
             Field::Null => None,
             Field::Int(txn) => Some(txn),
-            Field::Bytes(_) | Field::Other => return Ok(None),
+            Field::Bytes(_) | Field::Other => return None,
         };
         let body = match body {
             Field::Null => None,
             Field::Bytes(body) => Some(body),
-            Field::Int(_) | Field::Other => return Ok(None),
+            Field::Int(_) | Field::Other => return None,
         };
-        let (Ok(shard), Some(kind)) = (u16::try_from(shard), CellKind::from_code(kind)) else { return Ok(None) };
-        Ok(Some(Self { row, column, ref_key, body, added_id, shard, created_at, kind, token, txn }))
+        let (shard, kind) = (u16::try_from(shard).ok()?, CellKind::from_code(kind)?);
+        Some(Self { row, column, ref_key, body, added_id, shard, created_at, kind, token, txn })
     }
 
     /// The cell, whose keys are these: they are not copied once more.
@@ -150,6 +157,14 @@ impl<'a> RawCell<'a> {
 }
 
 /// The failure of a row that is no cell.
-pub(super) fn no_cell() -> Failure {
-    Failure::Store(StoreError::Corrupt { detail: "a row is not of the form of a cell".to_owned() })
+fn no_cell(added_id: Field<'_>, row: Field<'_>, column: Field<'_>, ref_key: Field<'_>) -> Failure {
+    fn number(field: Field<'_>) -> Option<i64> {
+        if let Field::Int(number) = field { Some(number) } else { None }
+    }
+    fn bytes(field: Field<'_>) -> Option<&[u8]> {
+        if let Field::Bytes(bytes) = field { Some(bytes) } else { None }
+    }
+    let (added_id, ref_key) = (number(added_id), number(ref_key));
+    let name = CellName { row: bytes(row), column: bytes(column), ref_key, added_id };
+    Failure::Store(name.corrupt("its row is not of the form of a cell"))
 }

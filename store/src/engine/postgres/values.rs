@@ -13,6 +13,7 @@ use cellgate_schemaless::{
 use tokio_postgres::Row;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
+use crate::engine::cell_name::CellName;
 use crate::engine::server::driver::{Failure, Value};
 use crate::error::StoreError;
 use crate::sql::Param;
@@ -69,6 +70,17 @@ pub(super) fn value(row: &Row, i: usize) -> Result<Value, Failure> {
 
 /// A row of [`CELL_COLUMNS`](crate::sql::CELL_COLUMNS).
 pub(super) fn cell(row: &Row) -> Result<Cell, Failure> {
+    cell_of(row).map_err(|failure| match failure {
+        Failure::Store(StoreError::Corrupt { detail }) => {
+            let (row_key, column) = (row.try_get(6).ok(), row.try_get(7).ok());
+            let name = CellName { row: row_key, column, ref_key: row.try_get(8).ok(), added_id: row.try_get(0).ok() };
+            Failure::Store(name.corrupt(detail))
+        }
+        other => other,
+    })
+}
+
+fn cell_of(row: &Row) -> Result<Cell, Failure> {
     let int = |i: usize| match value(row, i)? {
         Value::Int(number) => Ok(number),
         Value::Null | Value::Bytes(_) => Err(corrupt(i)),

@@ -13,6 +13,7 @@ use cellgate_schemaless::{
 use crate::backend::{
     ANSWER_BYTES, Backend, EraseStep, Erased, Identity, Location, LogPage, PutGroup, PutOutcome, RowPage, ShardState,
 };
+use crate::engine::cell_name::CellName;
 use crate::engine::server::core::{Core, size};
 use crate::engine::server::driver::{Driver, Guard, Holds, Names, Value};
 use crate::engine::server::identity::identity_of;
@@ -109,6 +110,9 @@ impl<D: Driver> Server<D> {
             if let Some(cell) = answer.take() {
                 let name = Names::Exact(std::slice::from_ref(&cell.triple));
                 *answer = self.core.find(Operation::Get, table, name).await?.pop().flatten();
+            }
+            if let Some(cell) = answer.as_ref().filter(|cell| left_out(cell)) {
+                return Err(CellName::of(cell).corrupt("it has no body").in_table(table));
             }
             bytes = bytes.saturating_add(answer.as_ref().map_or(0, size));
             if bytes > ANSWER_BYTES {

@@ -13,7 +13,7 @@ use crate::engine::server::ServerOptions;
 use crate::engine::server::attempts::{Attempts, GRACE, bounded, stale, unsettled};
 use crate::engine::server::driver::{Driver, Failure, Guard, Holds, Mark, Names, Session, Value};
 use crate::engine::server::pool::Sessions;
-use crate::error::{Reason, StoreError};
+use crate::error::{InTable, Reason, StoreError};
 use crate::hash::FastHash;
 use crate::sql::{Dialect, Query};
 use crate::sync::lock;
@@ -109,7 +109,7 @@ impl<D: Driver> Core<D> {
                     }
                     return Ok(page);
                 }
-                Err(failure) => again = self.read_again(operation, failure, again)?,
+                Err(failure) => again = self.read_again(operation, failure, again).in_table(table)?,
             }
         }
     }
@@ -132,7 +132,7 @@ impl<D: Driver> Core<D> {
                     return Ok(answers);
                 }
                 Ok(None) => return Err(StoreError::AnswerTooLarge { max: ANSWER_BYTES }),
-                Err(failure) => again = self.read_again(operation, failure, again)?,
+                Err(failure) => again = self.read_again(operation, failure, again).in_table(table)?,
             }
         }
     }

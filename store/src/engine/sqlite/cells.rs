@@ -5,10 +5,10 @@ use cellgate_schemaless::{
     AddedId, Body, Cell, CellKind, ColumnKey, Micros, RefKey, RowKey, ShardId, Token, Triple, TxnId,
 };
 use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
-use rusqlite::{CachedStatement, Connection, Row};
+use rusqlite::{CachedStatement, Connection, ErrorCode, Row};
 
 use super::file::Failure;
-use crate::StoreError;
+use crate::engine::cell_name::CellName;
 use crate::sql::{Param, Query, left_out};
 
 impl ToSql for Param {
@@ -54,9 +54,34 @@ pub(crate) fn bind_key(
 
 /// The cell of a row of `CELL_COLUMNS`.
 pub(crate) fn cell(row: &Row<'_>) -> Result<Cell, Failure> {
-    let row_key = RowKey::from_store(bytes(row, 6)?);
-    let column = ColumnKey::from_store(bytes(row, 7)?);
-    whole(cell_named(row, row_key, column)?)
+    let keys = bytes(row, 6).and_then(|row_key| Ok((row_key, bytes(row, 7)?)));
+    let (row_key, column) = keys.map_err(|failure| about(failure, &name_of(row)))?;
+    whole(cell_named(row, RowKey::from_store(row_key), ColumnKey::from_store(column))?)
+}
+
+/// What a row says of its name.
+pub(crate) fn name_of<'r>(row: &'r Row<'_>) -> CellName<'r> {
+    let key = |column| row.get_ref(column).ok()?.as_blob().ok();
+    let number = |column| row.get_ref(column).ok()?.as_i64().ok();
+    CellName { row: key(6), column: key(7), ref_key: number(8), added_id: number(0) }
+}
+
+/// The failure, with the cell it is about, of a statement that leaves no body out.
+pub(crate) fn of_whole(failure: Failure, name: &CellName<'_>) -> Failure {
+    match failure {
+        Failure::Large => Failure::Store(name.corrupt("it has no body")),
+        other => about(other, name),
+    }
+}
+
+/// The failure, with the cell it is about if its row cannot be read.
+pub(crate) fn about(failure: Failure, name: &CellName<'_>) -> Failure {
+    match failure {
+        Failure::Sqlite(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+            Failure::Store(name.corrupt(e))
+        }
+        other => other,
+    }
 }
 
 /// The same for a row whose chain is known: its key is not copied once more.
@@ -77,7 +102,8 @@ fn whole(cell: Cell) -> Result<Cell, Failure> {
 fn cell_named(row: &Row<'_>, row_key: RowKey, column: ColumnKey) -> Result<Cell, Failure> {
     let shard: i64 = row.get(1)?;
     let code: i64 = row.get(2)?;
-    let kind = CellKind::from_code(code).ok_or_else(|| corrupt(format!("a row has the unknown kind {code}")))?;
+    let corrupt = |what: String| Failure::Store(name_of(row).corrupt(what));
+    let kind = CellKind::from_code(code).ok_or_else(|| corrupt(format!("it has the unknown kind {code}")))?;
     let body = match row.get_ref(9)? {
         ValueRef::Blob(body) => Some(Body::from_store(Bytes::copy_from_slice(body))),
         ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) => None,
@@ -86,7 +112,7 @@ fn cell_named(row: &Row<'_>, row_key: RowKey, column: ColumnKey) -> Result<Cell,
         triple: Triple { row: row_key, column, ref_key: RefKey(row.get(8)?) },
         body,
         added_id: AddedId(row.get(0)?),
-        shard: ShardId(u16::try_from(shard).map_err(|_| corrupt(format!("a row has the shard {shard}")))?),
+        shard: ShardId(u16::try_from(shard).map_err(|_| corrupt(format!("it has the shard {shard}")))?),
         created_at: Micros(row.get(3)?),
         kind,
         token: Token(row.get(4)?),
@@ -98,11 +124,7 @@ fn bytes(row: &Row<'_>, column: usize) -> Result<Bytes, Failure> {
     match row.get_ref(column)? {
         ValueRef::Blob(bytes) => Ok(Bytes::copy_from_slice(bytes)),
         ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) => {
-            Err(corrupt("a key is not a blob".to_owned()))
+            Err(Failure::Store(name_of(row).corrupt("a key is not a blob")))
         }
     }
-}
-
-fn corrupt(detail: String) -> Failure {
-    Failure::Store(StoreError::Corrupt { detail })
 }

@@ -57,6 +57,7 @@ use self::removal::{Left, Removal};
 use self::snapshots::Snapshots;
 use self::write::check_epoch;
 use self::writer::{QueueBounds, Writer};
+use crate::error::InTable;
 use crate::sql::{Dialect, SQLITE, SQLITE_SHORT};
 use crate::sync;
 use crate::{
@@ -227,11 +228,11 @@ impl Backend for SqliteBackend {
     async fn get(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
         let live = self.live()?;
         let texts = live.texts(table);
-        match live.readers.inline(|sqlite| read::get(sqlite, &texts.short, keys)).await? {
+        match live.readers.inline(|sqlite| read::get(sqlite, &texts.short, keys)).await.in_table(table)? {
             Some(cells) => Ok(cells),
             None => {
                 let keys = keys.to_vec();
-                live.readers.blocking(move |sqlite| read::get(sqlite, &texts.whole, &keys)).await
+                live.readers.blocking(move |sqlite| read::get(sqlite, &texts.whole, &keys)).await.in_table(table)
             }
         }
     }
@@ -239,11 +240,11 @@ impl Backend for SqliteBackend {
     async fn latest(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
         let live = self.live()?;
         let texts = live.texts(table);
-        match live.readers.inline(|sqlite| read::latest(sqlite, &texts.short, keys)).await? {
+        match live.readers.inline(|sqlite| read::latest(sqlite, &texts.short, keys)).await.in_table(table)? {
             Some(cells) => Ok(cells),
             None => {
                 let keys = keys.to_vec();
-                live.readers.blocking(move |sqlite| read::latest(sqlite, &texts.whole, &keys)).await
+                live.readers.blocking(move |sqlite| read::latest(sqlite, &texts.whole, &keys)).await.in_table(table)
             }
         }
     }
@@ -251,11 +252,11 @@ impl Backend for SqliteBackend {
     async fn get_shared(&self, table: &TableRef, keys: &[Triple]) -> Result<Vec<Option<Cell>>, StoreError> {
         let live = self.live()?;
         let texts = live.texts(table);
-        match live.readers.inline(|sqlite| read::get_short(sqlite, &texts, keys, false)).await? {
+        match live.readers.inline(|sqlite| read::get_short(sqlite, &texts, keys, false)).await.in_table(table)? {
             Some(cells) => Ok(cells),
             None => {
                 let keys = keys.to_vec();
-                live.readers.blocking(move |sqlite| read::get_short(sqlite, &texts, &keys, true)).await
+                live.readers.blocking(move |sqlite| read::get_short(sqlite, &texts, &keys, true)).await.in_table(table)
             }
         }
     }
@@ -263,11 +264,11 @@ impl Backend for SqliteBackend {
     async fn versions(&self, table: &TableRef, keys: &[LatestKey]) -> Result<Vec<Option<Cell>>, StoreError> {
         let live = self.live()?;
         let texts = live.texts(table);
-        match live.readers.inline(|sqlite| read::versions(sqlite, &texts, keys)).await? {
+        match live.readers.inline(|sqlite| read::versions(sqlite, &texts, keys)).await.in_table(table)? {
             Some(cells) => Ok(cells),
             None => {
                 let keys = keys.to_vec();
-                live.readers.blocking(move |sqlite| read::versions(sqlite, &texts, &keys)).await
+                live.readers.blocking(move |sqlite| read::versions(sqlite, &texts, &keys)).await.in_table(table)
             }
         }
     }
@@ -288,14 +289,14 @@ impl Backend for SqliteBackend {
         let readers = &self.live()?.readers;
         // The first page is small and read here; who wants more than that gets it in large pages.
         let first = match scan.after {
-            None => readers.inline(|sqlite| read::rows(sqlite, table, scan, INLINE_PAGE)).await?,
+            None => readers.inline(|sqlite| read::rows(sqlite, table, scan, INLINE_PAGE)).await.in_table(table)?,
             Some(_) => None,
         };
         let (cells, more) = match first {
             Some(page) => page,
             None => {
-                let (table, scan) = (table.clone(), scan.clone());
-                readers.blocking(move |sqlite| read::rows(sqlite, &table, &scan, PAGE)).await?
+                let (of, scan) = (table.clone(), scan.clone());
+                readers.blocking(move |sqlite| read::rows(sqlite, &of, &scan, PAGE)).await.in_table(table)?
             }
         };
         Ok(RowPage { cells, more })
@@ -304,14 +305,14 @@ impl Backend for SqliteBackend {
     async fn log(&self, table: &TableRef, scan: &LogScan) -> Result<LogPage, StoreError> {
         let readers = &self.live()?.readers;
         let first = match scan.after {
-            None => readers.inline(|sqlite| read::log(sqlite, table, scan, INLINE_PAGE)).await?,
+            None => readers.inline(|sqlite| read::log(sqlite, table, scan, INLINE_PAGE)).await.in_table(table)?,
             Some(_) => None,
         };
         let (cells, more) = match first {
             Some(page) => page,
             None => {
-                let (table, scan) = (table.clone(), scan.clone());
-                readers.blocking(move |sqlite| read::log(sqlite, &table, &scan, PAGE)).await?
+                let (of, scan) = (table.clone(), scan.clone());
+                readers.blocking(move |sqlite| read::log(sqlite, &of, &scan, PAGE)).await.in_table(table)?
             }
         };
         Ok(LogPage { cells, more })

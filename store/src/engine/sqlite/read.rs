@@ -6,9 +6,10 @@ use cellgate_schemaless::{
 };
 use rusqlite::{CachedStatement, Connection};
 
-use super::cells::{bind, bind_key, cell, cell_of, slot_of};
+use super::cells::{about, bind, bind_key, cell, cell_of, name_of, of_whole, slot_of};
 use super::file::Failure;
 use crate::backend::ANSWER_BYTES;
+use crate::engine::cell_name::CellName;
 use crate::sql::{Dialect, Query, SQLITE, SQLITE_SHORT, TimeSearch, by_shard, highest_id};
 use crate::{Identity, ShardState, StoreError};
 
@@ -63,17 +64,20 @@ pub(crate) struct CellTexts {
     latest: String,
     /// Most bytes of bodies that several cells may have together.
     bytes: usize,
+    /// Whether no body is left out.
+    is_whole: bool,
 }
 
 impl ReadTexts {
     pub(crate) fn new(table: &TableRef) -> Self {
-        let texts = |dialect: &Dialect, bytes| CellTexts {
+        let texts = |dialect: &Dialect, bytes, is_whole| CellTexts {
             get: dialect.get_text(table),
             latest: dialect.latest_text(table),
             bytes,
+            is_whole,
         };
         let versions = SQLITE.versions_text(table);
-        Self { short: texts(&SQLITE_SHORT, INLINE_BYTES), whole: texts(&SQLITE, ANSWER_BYTES), versions }
+        Self { short: texts(&SQLITE_SHORT, INLINE_BYTES, false), whole: texts(&SQLITE, ANSWER_BYTES, true), versions }
     }
 }
 
@@ -96,25 +100,37 @@ fn count_bytes(bytes: &mut usize, most: usize, cell: Option<&Cell>) -> Result<()
 /// Of a chain without a bound on its version.
 const NEWEST: RefKey = RefKey(i64::MAX);
 
-/// The row that a statement of [`CellTexts`] finds.
+/// The row that a statement of these texts finds.
 fn one(
+    texts: &CellTexts,
     statement: &mut CachedStatement<'_>,
     row: &RowKey,
     column: &ColumnKey,
     number: RefKey,
 ) -> Result<Option<Cell>, Failure> {
     bind_key(statement, row, column, number.0)?;
-    statement.raw_query().next()?.map(|found| cell_of(found, row, column)).transpose()
+    match statement.raw_query().next() {
+        Ok(Some(found)) => cell_of(found, row, column).map(Some).map_err(|failure| match texts.is_whole {
+            true => of_whole(failure, &name_of(found)),
+            false => failure,
+        }),
+        Ok(None) => Ok(None),
+        // Of the latest, the number is no more than a bound.
+        Err(e) => {
+            let name = CellName { row: Some(row.as_bytes()), column: Some(column.as_bytes()), ..CellName::default() };
+            Err(about(e.into(), &name))
+        }
+    }
 }
 
 /// One of [`get`]: a single statement is its own snapshot.
 pub(crate) fn get_one(sqlite: &Connection, texts: &CellTexts, key: &Triple) -> Result<Option<Cell>, Failure> {
-    one(&mut sqlite.prepare_cached(&texts.get)?, &key.row, &key.column, key.ref_key)
+    one(texts, &mut sqlite.prepare_cached(&texts.get)?, &key.row, &key.column, key.ref_key)
 }
 
 /// One of [`latest`].
 pub(crate) fn latest_one(sqlite: &Connection, texts: &CellTexts, key: &LatestKey) -> Result<Option<Cell>, Failure> {
-    one(&mut sqlite.prepare_cached(&texts.latest)?, &key.row, &key.column, key.at_most.unwrap_or(NEWEST))
+    one(texts, &mut sqlite.prepare_cached(&texts.latest)?, &key.row, &key.column, key.at_most.unwrap_or(NEWEST))
 }
 
 pub(crate) fn get(sqlite: &Connection, texts: &CellTexts, keys: &[Triple]) -> Result<Vec<Option<Cell>>, Failure> {
@@ -122,7 +138,7 @@ pub(crate) fn get(sqlite: &Connection, texts: &CellTexts, keys: &[Triple]) -> Re
         let mut statement = sqlite.prepare_cached(&texts.get)?;
         let (mut cells, mut bytes) = (Vec::with_capacity(keys.len()), 0);
         for key in keys {
-            let cell = one(&mut statement, &key.row, &key.column, key.ref_key)?;
+            let cell = one(texts, &mut statement, &key.row, &key.column, key.ref_key)?;
             texts.count_bytes(&mut bytes, cell.as_ref())?;
             cells.push(cell);
         }
@@ -138,7 +154,7 @@ pub(crate) fn latest(sqlite: &Connection, texts: &CellTexts, keys: &[LatestKey])
         let (mut cells, mut bytes) = (Vec::with_capacity(keys.len()), 0);
         for key in keys {
             let at_most = key.at_most.unwrap_or(NEWEST);
-            let cell = one(&mut statement, &key.row, &key.column, at_most)?;
+            let cell = one(texts, &mut statement, &key.row, &key.column, at_most)?;
             texts.count_bytes(&mut bytes, cell.as_ref())?;
             cells.push(cell);
         }
@@ -229,6 +245,7 @@ fn page(
     statements: impl Iterator<Item = Query>,
     bound: PageBound,
 ) -> Result<Page, Failure> {
+    let is_whole = bound.dialect.longest_body.is_none();
     snapshot(sqlite, || {
         let (mut cells, mut bytes) = (Vec::new(), 0);
         let mut asked = false;
@@ -239,7 +256,8 @@ fn page(
             while let Some(row) = found.next()? {
                 let cell = match cell(row) {
                     // The next page begins with it.
-                    Err(Failure::Large) if !cells.is_empty() => return Ok((cells, true)),
+                    Err(Failure::Large) if !cells.is_empty() && !is_whole => return Ok((cells, true)),
+                    Err(failure) if is_whole => return Err(of_whole(failure, &name_of(row))),
                     cell => cell?,
                 };
                 bytes += cell.body.as_ref().map_or(0, |b| b.as_bytes().len());

@@ -3,6 +3,7 @@
 mod batches;
 mod bounds;
 mod commits;
+mod corrupt;
 mod erasing;
 mod fixture;
 mod log;
@@ -21,8 +22,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use cellgate_schemaless::{
-    Body, CellKind, ClusterNo, ColumnFilter, ColumnKey, Direction, LogScan, RefKey, RefRange, RowKey, RowScan, RowSet,
-    ShardId, TableId, TableRef, Token, Triple,
+    Body, CellKind, ClusterNo, ColumnFilter, ColumnKey, Direction, LatestKey, LogScan, RefKey, RefRange, RowKey,
+    RowScan, RowSet, ShardId, TableId, TableRef, Token, Triple,
 };
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
 use tokio::sync::oneshot;

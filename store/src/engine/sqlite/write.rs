@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use cellgate_schemaless::{AddedId, Cell, CellKind, Epoch, Micros, TableRef, limits};
 use rusqlite::{CachedStatement, Connection};
 
-use super::cells::{bind_key, cell_of};
+use super::cells::{bind_key, cell_of, name_of, of_whole};
 use super::file::Failure;
 use crate::engine::now_micros;
 use crate::engine::settle::{Verdict, settle};
@@ -220,7 +220,13 @@ fn find(sqlite: &Connection, texts: &Texts, cell: &GroupCell) -> Result<Option<C
     let mut statement = sqlite.prepare_cached(&of(texts, &cell.table)?.get)?;
     bind_key(&mut statement, &cell.triple.row, &cell.triple.column, cell.triple.ref_key.0)?;
     let mut rows = statement.raw_query();
-    rows.next()?.map(|row| cell_of(row, &cell.triple.row, &cell.triple.column)).transpose()
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let found = cell_of(row, &cell.triple.row, &cell.triple.column);
+    let named = |failure| match of_whole(failure, &name_of(row)) {
+        Failure::Store(error) => Failure::Store(error.in_table(&cell.table)),
+        other => other,
+    };
+    found.map(Some).map_err(named)
 }
 
 fn of<'t>(texts: &'t Texts, table: &TableRef) -> Result<&'t TableTexts, Failure> {

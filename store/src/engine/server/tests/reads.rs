@@ -86,3 +86,16 @@ async fn the_latest_is_looked_for_below_locks_and_closed_rows() {
     script.cells.are([of(1, CellKind::Lock), Ok((Vec::new(), false))]);
     assert_eq!(server.latest(&table(), &key).await.unwrap(), [None]);
 }
+
+#[tokio::test]
+async fn a_cell_that_has_no_body_is_named() {
+    let script = Arc::new(Script::default());
+    let options = ServerOptions::new("a", "postgres://a@localhost/b".parse().unwrap());
+    let server = Server::with_driver(FakeDriver(Arc::clone(&script)), &options).unwrap();
+    // Left out of the first statement, as a long one, and missing in the one for it alone.
+    let of = || Ok((vec![Cell { body: None, ..row(9, 1) }], false));
+    script.cells.are([of(), of()]);
+    let error = server.get(&table(), &[triple(1)]).await.unwrap_err().to_string();
+    let name = "table t_1: the cell with row_key 'r', column_key 'c', ref_key 1, added_id 1: it has no body";
+    assert_eq!(error, format!("corrupt data in the store: {name}"));
+}
