@@ -173,3 +173,20 @@ async fn a_fetch_is_counted_and_logged_with_its_statement_and_rows() {
     };
     assert_eq!((of("ok"), of("not_found")), (2.0, 1.0));
 }
+
+#[tokio::test]
+async fn warnings_of_the_last_rows_are_those_of_the_cursor_and_not_of_a_statement_in_between() {
+    let proxy = Deployment::embedded().start();
+    let (_conn, mut raw) = cursor_over(&proxy, 1).await;
+    raw.command(COM_STMT_PREPARE, b"SELECT ref_key / 0 FROM trips WHERE row_key = 'row 0'").unwrap();
+    assert_eq!(raw.read_packet().unwrap()[0], 0);
+    until_end(&mut raw);
+    raw.command(COM_STMT_EXECUTE, &[2, 0, 0, 0, 1, 1, 0, 0, 0]).unwrap();
+    assert_eq!(raw.read_packet().unwrap(), [1]);
+    until_end(&mut raw);
+    assert_eq!(raw.query(b"SELECT CAST('a' AS SIGNED), CAST('b' AS SIGNED)").unwrap(), Reply::Rows(1));
+    assert_eq!(raw.query(b"SHOW WARNINGS").unwrap(), Reply::Rows(2));
+    raw.command(COM_STMT_FETCH, &[2, 0, 0, 0, 9, 0, 0, 0]).unwrap();
+    assert_eq!(until_end(&mut raw).0, 1);
+    assert_eq!(raw.query(b"SHOW WARNINGS").unwrap(), Reply::Rows(1));
+}

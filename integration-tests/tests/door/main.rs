@@ -10,6 +10,7 @@ mod kill;
 mod locks;
 mod logins;
 mod proxy_header;
+mod refused;
 mod sessions;
 
 use std::path::PathBuf;

@@ -141,8 +141,6 @@ impl Session {
     /// written.
     async fn let_in(&mut self, written: &BTreeSet<TableId>) -> Result<EnteredCommit, StatementError> {
         let entered = self.enter_commit(written).await?;
-        // What ended the wait may have taken its own locks as well.
-        self.check_losses()?;
         self.renew_access();
         let version = self.access().version();
         let mut allowed = self.check_commit(&entered.tables);
@@ -150,6 +148,8 @@ impl Session {
             allowed = self.check_commit(&entered.tables);
         }
         allowed?;
+        // What ended the wait may have taken its own locks as well. Behind the rights: a loss is told once.
+        self.check_losses()?;
         // As for every write: by a catalog that is too old, it could go to a table that is dropped.
         self.refuse_stale(Instant::now())?;
         Ok(entered)

@@ -26,8 +26,11 @@ impl Session {
             drop(entered);
             outcome.map_err(StatementError::from)
         };
+        let (connection, user) = (self.process.id(), self.user.clone());
         let changing = carried_or(changing, move |outcome| {
             if let Err(error) = outcome {
+                // Its client was told that it goes on: also of a table that is there already somebody is to know.
+                tracing::warn!(connection, user, %error, "a change of the catalog that went on behind KILL has failed");
                 server.unheard(error);
             }
         });

@@ -120,6 +120,7 @@ impl Session {
         let ended = Instant::now();
         self.under_way = None;
         self.last.begun = false;
+        self.keep_names();
         self.process.end(ended, self.database.as_deref());
         let label = self.shape.take().unwrap_or(label);
         self.count(command, shown, label, ended.saturating_duration_since(started), ending);

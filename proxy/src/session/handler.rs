@@ -282,7 +282,12 @@ impl Handler for Session {
             }
             Ok(None) => {
                 self.last.found_rows = cursor.rows.found();
-                self.warn_of(cursor.rows.notes());
+                let notes = cursor.rows.notes();
+                // Other statements may have run since the one of the cursor, and theirs are not this one's.
+                if !notes.is_empty() && !self.last.begun {
+                    self.begin_warnings();
+                }
+                self.warn_of(notes);
                 Ok(None)
             }
             Err(error) => Err(self.note_error(&error)),

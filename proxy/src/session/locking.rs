@@ -33,6 +33,8 @@ pub(super) struct Held {
     tables: Option<BTreeMap<Key, Mode>>,
     /// It did FLUSH TABLES WITH READ LOCK.
     everything: bool,
+    /// What the statement that runs has taken with GET_LOCK.
+    names: Vec<Key>,
     /// How often this proxy had lost locks when the first of these was taken.
     since: Option<u64>,
 }
@@ -75,15 +77,35 @@ impl Session {
         let wait = if asked < 0.0 { LONGEST_WAIT } else { Duration::try_from_secs_f64(asked).unwrap_or(LONGEST_WAIT) };
         let cut = limit.filter(|limit| *limit < wait);
         let until = Instant::now() + cut.unwrap_or(wait).min(LONGEST_WAIT);
-        match (self.acquire(&[(key, Mode::Write)], until).await?, cut) {
+        match (self.acquire(&[(key.clone(), Mode::Write)], until).await?, cut) {
+            (Some(_), _) => {
+                self.held.names.push(key);
+                Ok(Value::Int(1))
+            }
             (None, Some(_)) => Err(StatementError::OwnTimeout),
-            (took, _) => Ok(Value::Int(i64::from(took.is_some()))),
+            (None, None) => Ok(Value::Int(0)),
+        }
+    }
+
+    /// What a statement has taken with GET_LOCK stays behind it.
+    pub(super) fn keep_names(&mut self) {
+        self.held.names.clear();
+    }
+
+    /// A statement was killed before its client was told what it has taken with GET_LOCK: that is let go of.
+    pub(super) fn give_back_names(&mut self) {
+        for key in std::mem::take(&mut self.held.names) {
+            self.server.locks().give_back_one(self.process.id(), &key);
+            self.forgets_locks();
         }
     }
 
     /// `RELEASE_LOCK(name)`: 1, 0 if somebody else has it, NULL if nobody has.
     pub(super) async fn release_lock(&mut self, arguments: &[Value]) -> Result<Value, StatementError> {
         let key = named(arguments)?;
+        if let Some(place) = self.held.names.iter().position(|name| *name == key) {
+            self.held.names.swap_remove(place);
+        }
         let released = self.answered(Instant::now(), self.server.locks().release(self.process.id(), &key)).await;
         self.forgets_locks();
         Ok(match released?.map_err(CatalogError::Meta)? {
@@ -95,6 +117,7 @@ impl Session {
 
     /// `RELEASE_ALL_LOCKS()`: how many there were.
     pub(super) async fn release_all_locks(&mut self) -> Result<Value, StatementError> {
+        self.keep_names();
         let locks = self.server.locks();
         let released = self.answered(Instant::now(), locks.release_all(self.process.id(), Which::Names)).await;
         self.forgets_locks();
@@ -135,6 +158,8 @@ impl Session {
             TableLock::Tables(tables) => {
                 let writes = tables.iter().any(|(_, mode)| *mode == LockMode::Write);
                 if self.held.everything && writes {
+                    self.end_locked().await?;
+                    self.use_up_characteristics();
                     return Err(StatementError::ReadLock);
                 }
                 let place = tables.first().map_or_else(String::new, |(name, _)| name.table.clone());
@@ -143,6 +168,8 @@ impl Session {
             }
             TableLock::Everything => {
                 if self.held.tables.is_some() {
+                    self.commit_open().await?;
+                    self.use_up_characteristics();
                     return Err(StatementError::TablesLocked);
                 }
                 self.server.flushed();

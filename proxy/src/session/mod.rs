@@ -131,6 +131,8 @@ struct Last {
     warnings: Warnings,
     /// The warnings are of the statement that runs, and not of the one before.
     begun: bool,
+    /// The statement that runs has begun, and is over a table.
+    over_table: bool,
     /// The class of its error.
     error: Option<ErrorKind>,
 }

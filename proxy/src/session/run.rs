@@ -38,14 +38,22 @@ impl Session {
     pub(super) async fn run_or_die(&mut self, execution: Execution<'_>) -> Result<Answer, StatementError> {
         let kill = self.process.kill_switch().clone();
         kill.statement_begins();
-        let run = pin!(self.run(execution));
-        kill.interruptible(run).await.unwrap_or(Err(StatementError::Interrupted))
+        self.last.over_table = false;
+        let answer = {
+            let run = pin!(self.run(execution));
+            kill.interruptible(run).await
+        };
+        if answer.is_none() && self.last.over_table {
+            self.use_up_characteristics();
+        }
+        answer.unwrap_or(Err(StatementError::Interrupted))
     }
 
     /// Runs one statement: what it calls for is done first, in order, and each time it is bound again with what came of
     /// it. The calls take the time they are given; all the binding is to be done within the time of one statement.
     async fn run(&mut self, execution: Execution<'_>) -> Result<Answer, StatementError> {
         self.calls.clear();
+        self.keep_names();
         let mut room = self.server.config().timeouts.statement;
         loop {
             let started = Instant::now();
@@ -109,8 +117,14 @@ impl Session {
     async fn run_with(&mut self, snapshot: &Arc<Snapshot>, execution: Execution<'_>) -> Result<Answer, StatementError> {
         let statement = execution.statement;
         let bound = self.bound(snapshot, execution).await;
-        if bound.as_ref().is_err_and(|error| commits_though_refused(statement.kind(), error)) {
-            Box::pin(self.commit_open()).await?;
+        if bound.as_ref().is_err_and(|error| commits_though_refused(statement, error)) {
+            // What comes of the COMMIT is its own, and not of the statement before.
+            self.begin_warnings();
+            if statement.locks_tables() {
+                Box::pin(self.end_locked()).await?;
+            } else {
+                Box::pin(self.commit_open()).await?;
+            }
             self.use_up_characteristics();
         }
         let (mut command, mut last_insert_id, mut lost) = bound?;
@@ -137,9 +151,9 @@ impl Session {
             // let in, nobody changes those any more. And what ended the wait may have taken its own locks as well.
             self.renew_access();
             let newer = self.server.catalog().refresh().await.map_err(CatalogError::Meta)?;
-            self.check_losses()?;
             if newer.version() == snapshot.version() {
                 self.check(&command)?;
+                self.check_losses()?;
                 break entered;
             }
             drop(entered);
@@ -156,6 +170,7 @@ impl Session {
         // What writes is not cut off by KILL: it is either done or reported, within the stores' own time.
         let _shield = writes(&command).then(|| self.process.kill_switch().shield());
         let over_table = is_over_table(&command);
+        self.last.over_table = over_table;
         // Each in a place of its own: in one of theirs together every statement would carry the room of the largest.
         let answer = match command {
             Command::Read(read) if !read.into.is_empty() => Box::pin(self.read_into(read, time)).await,
@@ -276,10 +291,11 @@ impl Session {
     }
 }
 
-/// Whether a statement that is refused commits all the same, as in MySQL: what changes the catalog or accounts does so
-/// before it is asked for more than its syntax and its names. What is about temporary tables never does.
-fn commits_though_refused(kind: StatementKind, error: &StatementError) -> bool {
-    kind == StatementKind::Ddl
+/// Whether a statement that is refused commits all the same, as in MySQL: LOCK TABLES and what changes the catalog or
+/// accounts do so before they are asked for more than their syntax and their names. What is about temporary tables never
+/// does.
+fn commits_though_refused(statement: &Statement, error: &StatementError) -> bool {
+    (statement.kind() == StatementKind::Ddl || statement.locks_tables())
         && match error {
             // CREATE OR REPLACE may be of a temporary table, too.
             StatementError::Sql(SqlError::Unsupported { what, .. }) => {

@@ -209,6 +209,9 @@ impl Session {
             message.insert_str(end, &more);
         }
         self.give_up_calls();
+        if matches!(error, StatementError::Interrupted) {
+            self.give_back_names();
+        }
         let Last { mut warnings, begun, .. } = std::mem::take(&mut self.last);
         if !begun || matches!(error, StatementError::Sql(_) | StatementError::NotUtf8 { .. }) {
             warnings = Warnings::default();
@@ -245,6 +248,6 @@ impl Session {
     /// The same of an error whose reply is made already; `warnings` are those before it.
     fn note_reply(&mut self, kind: ErrorKind, reply: &ErrorReply, mut warnings: Warnings) {
         warnings.push(self.variables.derived().warnings, Level::Error, reply.code, reply.message.clone());
-        self.last = Last { row_count: -1, found_rows: 0, warnings, begun: false, error: Some(kind) };
+        self.last = Last { row_count: -1, warnings, error: Some(kind), ..Last::default() };
     }
 }

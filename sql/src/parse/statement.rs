@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::kind::StatementKind;
 use super::tokens::Tokens;
 use super::{budget, tags, tokens};
-use crate::ast::Parsed;
+use crate::ast::{LockStatement, Parsed};
 use crate::environment::SqlMode;
 use crate::error::SqlError;
 
@@ -86,6 +86,11 @@ impl Statement {
     /// What it is.
     pub fn kind(&self) -> StatementKind {
         self.inner.kind
+    }
+
+    /// Whether it is LOCK TABLES, or FLUSH TABLES of tables WITH READ LOCK.
+    pub fn locks_tables(&self) -> bool {
+        matches!(self.inner.parsed, Parsed::Lock(LockStatement::Tables(_)))
     }
 
     /// Its text as written, without what stands before and behind it, passwords as `<secret>`. Parsed again it is the same
