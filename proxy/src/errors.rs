@@ -260,7 +260,7 @@ fn store_code(error: &StoreError) -> (u16, &'static str) {
         StoreError::DiskFull { .. } => (1021, "HY000"),
         StoreError::TooLarge { .. } => (1153, "08S01"),
         StoreError::AnswerTooLarge { .. } => (1104, "42000"),
-        StoreError::Refused { .. } => (1290, "HY000"),
+        StoreError::Refused { .. } | StoreError::Denied { .. } => (1290, "HY000"),
         StoreError::Corrupt { .. } | StoreError::Failed { .. } => (1815, "HY000"),
     }
 }
@@ -402,7 +402,9 @@ impl Messages<'_> {
                     "the cells asked for in {place} have more than {max} bytes together; name fewer keys in a statement"
                 )
             }
-            StoreError::Refused { .. } => format!("{place} does not allow it now (log id {id})"),
+            StoreError::Refused { .. } | StoreError::Denied { .. } => {
+                format!("{place} does not allow it now (log id {id})")
+            }
             StoreError::Corrupt { .. } => format!("Internal error: corrupt data in {place} (log id {id})"),
             StoreError::Failed { .. } => format!("Internal error: {place} failed (log id {id})"),
         }

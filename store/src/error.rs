@@ -79,6 +79,13 @@ pub enum StoreError {
         /// What is wrong and what to do, for the operator.
         detail: String,
     },
+    /// The server refuses the login: wrong user or password, an account that is locked, or no right to the database. Nothing was
+    /// sent to the store.
+    #[error("{detail}")]
+    Denied {
+        /// What the server says, for the operator.
+        detail: String,
+    },
     /// Stored data contradicts what the store promises.
     #[error("corrupt data in the store: {detail}")]
     Corrupt {
@@ -125,6 +132,7 @@ impl StoreError {
         match self {
             Self::TooLarge { .. } | Self::AnswerTooLarge { .. } | Self::Corrupt { .. } | Self::Failed { .. } => true,
             Self::Refused { .. }
+            | Self::Denied { .. }
             | Self::Unavailable { .. }
             | Self::MaybeWritten { .. }
             | Self::Timeout { .. }
@@ -170,6 +178,7 @@ impl StoreError {
             | Self::TooLarge { .. }
             | Self::AnswerTooLarge { .. }
             | Self::Refused { .. }
+            | Self::Denied { .. }
             | Self::Failed { .. } => false,
         }
     }
@@ -183,7 +192,7 @@ impl StoreError {
             Self::StaleEpoch { .. } => ErrorKind::Conflict,
             Self::NoTable { .. } => ErrorKind::NotFound,
             Self::DiskFull { .. } | Self::TooLarge { .. } | Self::AnswerTooLarge { .. } => ErrorKind::Limit,
-            Self::Refused { .. } => ErrorKind::Access,
+            Self::Refused { .. } | Self::Denied { .. } => ErrorKind::Access,
             Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::Failed { .. } => ErrorKind::Internal,
         }

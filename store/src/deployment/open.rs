@@ -32,8 +32,8 @@ use crate::executor::{Cluster, Executor};
 impl Deployment {
     /// Creates the deployment if there is none, else checks it: see the module's documentation.
     ///
-    /// A cluster that was created before and cannot be reached now does not prevent the start: it is checked when it
-    /// comes back (see [`Deployment::run`]), and nothing is sent to it before.
+    /// A cluster that was created before and cannot be reached now, or refuses the login, does not prevent the start: it
+    /// is checked when it comes back (see [`Deployment::run`]), and nothing is sent to it before.
     ///
     /// # Errors
     /// [`OpenError`], with what to do about it.
@@ -118,7 +118,8 @@ struct Looked<'a> {
 }
 
 impl<'a> Looked<'a> {
-    /// Asks every cluster that was created before who it is. One that cannot be reached does not prevent the start.
+    /// Asks every cluster that was created before who it is. One that cannot be reached, or that refuses the login, does not
+    /// prevent the start: it could not say who it is.
     async fn at(setup: &'a Setup, fixed: &DeploymentDocument, topology: &TopologyDocument) -> Result<Self, OpenError> {
         let mut looked = Self::default();
         for cluster in &setup.clusters {
@@ -135,6 +136,9 @@ impl<'a> Looked<'a> {
                         ..
                     }) => {
                         tracing::error!(cluster = cluster.name, up = false, %error, "the cluster is down at the start")
+                    }
+                    Err(OpenError::Cluster { error: error @ StoreError::Denied { .. }, .. }) => {
+                        tracing::error!(cluster = cluster.name, up = false, %error, "the cluster refuses the login at the start")
                     }
                     Err(error) => return Err(error),
                 },

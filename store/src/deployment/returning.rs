@@ -1,4 +1,5 @@
-//! Clusters that were down at the start and come back: each is used once it is known to be the one expected.
+//! Clusters that were down at the start, or refused the login, and come back: each is used once it is known to be the one
+//! expected.
 //!
 //! Asks what the start asks of the others (C2 of docs/ARCHITECTURE.md). Refuses a store that is another, lost, elsewhere than a
 //! living proxy's, or newer than the catalog, and asks again: whoever mends it need not start the proxy anew.
@@ -62,6 +63,9 @@ impl Deployment {
             return;
         }
         match error {
+            OpenError::Cluster { error: error @ StoreError::Denied { .. }, .. } => {
+                tracing::error!(cluster = name, %error, "the cluster is not used: it refuses the login");
+            }
             OpenError::Meta(error) => {
                 tracing::warn!(cluster = name, %error, "the cluster is not used: the meta store keeps it from being checked");
             }

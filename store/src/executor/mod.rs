@@ -319,8 +319,8 @@ impl Executor {
         }
         let error = StoreError::Unavailable {
             reason: Reason::Connect,
-            detail: "its identity is not known yet: since the start the store has not been reached, or was found not to be the \
-                     one expected, of which the log has why"
+            detail: "its identity is not known yet: since the start the store has not been reached, has refused the login, or was \
+                     found not to be the one expected, of which the log has why"
                 .into(),
         };
         Err(RunError::Cluster { cluster: cluster.name.clone(), error })

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cellgate_schemaless::{ColumnKey, ErrorKind, LatestKey, RefKey, Triple};
-use cellgate_store::deployment::{Deployment, OpenError};
+use cellgate_store::deployment::{Deployment, OpenError, compare};
 use cellgate_store::executor::{CellFate, Cluster};
 use cellgate_store::memory::MemoryBackend;
 use cellgate_store::{Backend, StoreError};
@@ -166,4 +166,58 @@ async fn the_first_start_of_all_needs_every_cluster() {
     assert!(matches!(&error, OpenError::Cluster { cluster, .. } if cluster == "b"), "{error}");
     stores.store("b").set_down(false);
     use_all(&stores.open().await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_known_cluster_that_refuses_the_login_does_not_prevent_the_start_and_serves_when_it_takes_it() {
+    let stores = with_b_down().await;
+    stores.store("b").set_down(false);
+    stores.store("b").set_denying(true);
+    let compared = compare(&stores.setup()).await;
+    assert!(
+        matches!(&compared, Err(OpenError::Cluster { cluster, error: StoreError::Denied { .. } }) if cluster == "b"),
+        "who asks beforehand is told: {compared:?}"
+    );
+    let deployment = stores.open().await.unwrap();
+    assert!(is_there(&deployment, &row_in(&deployment, "a", 0)).await);
+    let before = stores.store("b").calls();
+    let CellFate::Failed(error) = put(&deployment, &row_in(&deployment, "b", 1)).await else { panic!() };
+    assert_eq!((error.kind(), stores.store("b").calls()), (ErrorKind::Unavailable, before), "nothing is sent: {error}");
+    // It is asked again, and again in vain.
+    run_until(&deployment, || stores.store("b").calls() > before).await;
+    assert!(!named(&deployment, "b").is_verified());
+    stores.store("b").set_denying(false);
+    run_until(&deployment, || named(&deployment, "b").is_up()).await;
+    assert!(is_there(&deployment, &row_in(&deployment, "b", 0)).await);
+}
+
+#[tokio::test]
+async fn another_store_that_takes_the_login_later_is_not_used() {
+    let stores = with_b_down().await;
+    let mut other = stores.store("a").identity().await.unwrap().unwrap();
+    stores.store("b").set_down(false);
+    stores.store("b").set_denying(true);
+    let deployment = stores.open().await.unwrap();
+    other.deployment = "f".repeat(32);
+    stores.store("b").pretend(other);
+    stores.store("b").set_denying(false);
+    let before = stores.store("b").calls();
+    run_until(&deployment, || stores.store("b").calls() > before).await;
+    assert!(!named(&deployment, "b").is_verified());
+}
+
+#[tokio::test]
+async fn a_new_cluster_that_refuses_the_login_prevents_the_start() {
+    let mut stores = Stores::new(&["a", "b"]);
+    stores.store("b").set_denying(true);
+    let error = stores.open().await.unwrap_err();
+    assert!(matches!(&error, OpenError::Cluster { cluster, .. } if cluster == "b"), "the first of all: {error}");
+    stores.store("b").set_denying(false);
+    stores.open().await.unwrap();
+    let new = Faulty::new(Arc::new(MemoryBackend::new()));
+    new.set_denying(true);
+    stores.clusters.push(("n", Arc::clone(&new)));
+    let error = stores.open().await.unwrap_err();
+    let OpenError::Cluster { cluster, error: StoreError::Denied { .. } } = &error else { panic!("{error}") };
+    assert_eq!(cluster, "n");
 }

@@ -96,6 +96,7 @@ pub struct Faulty {
     inner: Arc<dyn Backend>,
     fuse: Option<Arc<Fuse>>,
     down: AtomicBool,
+    denies: AtomicBool,
     hangs: AtomicBool,
     lists_nothing: AtomicBool,
     puts: Mutex<VecDeque<PutFault>>,
@@ -135,6 +136,7 @@ impl Faulty {
             inner,
             fuse,
             down: AtomicBool::new(false),
+            denies: AtomicBool::new(false),
             hangs: AtomicBool::new(false),
             lists_nothing: AtomicBool::new(false),
             puts: Mutex::default(),
@@ -159,6 +161,11 @@ impl Faulty {
     /// From now on it cannot be reached, or can again.
     pub fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
+    }
+
+    /// From now on it refuses the login, or takes it again.
+    pub fn set_denying(&self, denies: bool) {
+        self.denies.store(denies, Ordering::SeqCst);
     }
 
     /// From now on it does not tell which tables it has.
@@ -271,6 +278,9 @@ impl Passing for Faulty {
     fn reach(&self) -> Result<&dyn Backend, StoreError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let burnt = self.fuse.as_ref().is_some_and(|fuse| fuse.is_burnt());
+        if self.denies.load(Ordering::SeqCst) {
+            return Err(StoreError::Denied { detail: "wrong password for the test".to_owned() });
+        }
         if burnt || self.down.load(Ordering::SeqCst) { Err(unavailable()) } else { Ok(self.inner.as_ref()) }
     }
 

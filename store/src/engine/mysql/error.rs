@@ -18,7 +18,7 @@ pub(super) fn of_connecting(error: &WireError, database: &str) -> StoreError {
             // No place for one more connection, of anybody or of this user.
             1040 | 1203 | 1226 => StoreError::Unavailable { reason: Reason::Queue, detail: server.to_string() },
             // Wrong user, password or rights; an account that is locked, or whose password has expired.
-            1044 | 1045 | 1698 | 2059 | 1820 | 1862 | 3118 | 4151 => StoreError::Refused { detail: server.to_string() },
+            1044 | 1045 | 1698 | 2059 | 1820 | 1862 | 3118 | 4151 => StoreError::Denied { detail: server.to_string() },
             _ => unavailable(),
         },
         WireError::Login(LoginError::NoTls | LoginError::Random) => unavailable(),
@@ -107,6 +107,19 @@ mod tests {
         assert!(matches!(server(1030, full), Failure::Store(StoreError::DiskFull { .. })));
         assert!(matches!(server(1114, "The table 't' is full"), Failure::Store(StoreError::DiskFull { .. })));
         assert!(matches!(server(1030, "Got error 122 from InnoDB"), Failure::Store(StoreError::Failed { .. })));
+    }
+
+    #[test]
+    fn a_login_that_is_refused_is_told_from_a_right_that_is_missing_and_from_a_database_that_is() {
+        let connecting = |code| {
+            let error = ServerError { code, message: "no".to_owned(), state: "28000".to_owned() };
+            of_connecting(&WireError::Server(error), "cells")
+        };
+        for code in [1044, 1045, 1698, 3118] {
+            assert!(matches!(connecting(code), StoreError::Denied { .. }), "{code}");
+        }
+        assert!(matches!(connecting(1049), StoreError::NoTable { .. }), "its cells are lost");
+        assert!(matches!(server(1045, "no"), Failure::Store(StoreError::Refused { .. })), "behind the login");
     }
 
     #[test]

@@ -14,7 +14,8 @@ pub(super) fn of_connecting(error: &Error, database: &str) -> StoreError {
         Some("3D000") => no_database(database),
         // No place for one more connection.
         Some("53300") => StoreError::Unavailable { reason: Reason::Queue, detail },
-        Some(code) if code.starts_with("28") || code == "42501" => StoreError::Refused { detail },
+        // Wrong user or password, a pg_hba.conf without a line for them, or no right to the database.
+        Some(code) if code.starts_with("28") || code == "42501" => StoreError::Denied { detail },
         Some(_) | None => StoreError::Unavailable { reason: Reason::Connect, detail },
     }
 }

@@ -217,7 +217,10 @@ impl<'a, D: Driver> Attempts<'a, D> {
             Failure::Store(error @ StoreError::NoTable { .. }) => return Err(error),
             // Nothing was lost, and it would be refused again.
             Failure::Store(
-                error @ (StoreError::Refused { .. } | StoreError::Failed { .. } | StoreError::Corrupt { .. }),
+                error @ (StoreError::Refused { .. }
+                | StoreError::Denied { .. }
+                | StoreError::Failed { .. }
+                | StoreError::Corrupt { .. }),
             ) if self.lost.is_none() => return Err(self.outcome(error)),
             Failure::Duplicate
             | Failure::Stale
