@@ -227,7 +227,7 @@ fn the_alerts_are_those_of_the_documents_and_ask_for_metrics_that_are_there() {
     for [name, expression, _, severity] in &rules {
         assert!(["critical", "warning"].contains(&severity.as_str()), "{name}: {severity}");
         for word in expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
-            let family = word.strip_suffix("_bucket").unwrap_or(word);
+            let family = ["_bucket", "_count"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word);
             if ["cellgate_", "process_"].iter().any(|prefix| family.starts_with(prefix)) {
                 assert!(metrics.contains(&format!("`{family}`")), "{name}: {family} is not in docs/METRICS.md");
             }
