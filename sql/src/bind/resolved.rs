@@ -36,6 +36,9 @@ pub(super) struct Resolved {
     pub(super) group_by: Vec<Expr>,
     pub(super) having: Option<Expr>,
     pub(super) order_by: Vec<(Key, bool)>,
+    /// The ORDER BY of one row, which orders nothing: a column named there alone does not make rows of the cells that are
+    /// counted.
+    dropped: Vec<(Key, bool)>,
 }
 
 /// A key of ORDER BY.
@@ -63,10 +66,20 @@ impl Resolved {
         let group_by = aliases.group_by(&select.group_by, &items)?;
         let having = select.having.as_ref().map(|e| aliases.having(e, &group_by, &items)).transpose()?;
         let order_by = aliases.order_by(&select.order_by, &items)?;
-        let mut resolved = Self { view, items, group_by, having, order_by };
-        resolved.drop_order_of_one_row()?;
+        let mut resolved = Self { view, items, group_by, having, order_by, dropped: Vec::new() };
+        if resolved.is_one_row() {
+            resolved.dropped = std::mem::take(&mut resolved.order_by);
+        }
         resolved.note(select)?;
         Ok(resolved)
+    }
+
+    /// What the dropped ORDER BY was by: MySQL drops it behind a look at its names.
+    pub(super) fn dropped(&self) -> impl Iterator<Item = &Expr> {
+        self.dropped.iter().filter_map(|(key, _)| match key {
+            Key::Expression(e) => Some(e),
+            Key::Item(_) => None,
+        })
     }
 
     /// Whether there is one row, whatever is selected and sorted by.
@@ -74,22 +87,6 @@ impl Resolved {
         let is_aggregate = |e: &Expr| e.has_aggregate();
         self.group_by.is_empty()
             && (self.items.iter().any(|(e, _)| is_aggregate(e)) || self.having.as_ref().is_some_and(is_aggregate))
-    }
-
-    /// Drops an ORDER BY of one row behind a look at its names, as MySQL does: a column named there alone does not
-    /// make rows of the cells that are counted.
-    fn drop_order_of_one_row(&mut self) -> Result<(), SqlError> {
-        if !self.is_one_row() {
-            return Ok(());
-        }
-        let dropped = std::mem::take(&mut self.order_by);
-        let Some(mut view) = self.view.clone() else { return Ok(()) };
-        for (key, _) in &dropped {
-            if let Key::Expression(e) = key {
-                view.note(e, "order clause")?;
-            }
-        }
-        Ok(())
     }
 
     /// Finds out which declared columns are named, anywhere.

@@ -190,6 +190,13 @@ pub(super) fn bind(select: &Select, session: &Session<'_>) -> Result<Read, SqlEr
     };
     let order =
         resolved.order_by.iter().map(|(key, d)| Ok((compared(ordered(key)?), *d))).collect::<Result<_, SqlError>>()?;
+    for e in resolved.dropped() {
+        let known = &mut |parts: &[String]| match &resolved.view {
+            Some(view) => view.known(parts, "order clause"),
+            None => Err(unknown_column(parts, "order clause")),
+        };
+        session.bind(&uncalled(e), known)?;
+    }
     let parts = Parts {
         order,
         items,

@@ -162,6 +162,18 @@ impl View {
         }
     }
 
+    /// A column where it is only asked whether there is one of its name.
+    ///
+    /// # Errors
+    /// An unknown column.
+    pub fn known(&self, parts: &[String], clause: &'static str) -> Result<Bound, SqlError> {
+        let column = match self.meaning(parts, clause)? {
+            Meaning::Cell(column) => column,
+            Meaning::Declared(_) => CellColumn::Body,
+        };
+        Ok(Bound { slot: Slot(column.slot()), is_key: false, ty: column.ty() })
+    }
+
     /// The refusal of cells and rows in one statement.
     pub fn mixed(&self, column: &str) -> SqlError {
         let declared = self.named.first().and_then(|i| self.table.columns.get(*i)).map_or("", |c| c.name.as_str());

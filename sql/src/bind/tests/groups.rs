@@ -104,4 +104,11 @@ fn an_order_of_one_row_is_dropped() {
     // Its names are looked at all the same.
     let unknown = bound("SELECT COUNT(*) FROM trips ORDER BY nobody").err();
     assert!(matches!(unknown, Some(SqlError::UnknownColumn { clause: "order clause", .. })), "{unknown:?}");
+    for text in ["SELECT COUNT(*) ORDER BY nobody", "SELECT 1 HAVING COUNT(*) > 0 ORDER BY trips.ref_key"] {
+        let unknown = bound(text).err();
+        assert!(matches!(unknown, Some(SqlError::UnknownColumn { clause: "order clause", .. })), "{text}: {unknown:?}");
+    }
+    let unknown = bound("SELECT COUNT(*) FROM trips ORDER BY @@nobody").err();
+    assert!(matches!(unknown, Some(SqlError::UnknownVariable(_))), "{unknown:?}");
+    one("SELECT COUNT(*) ORDER BY 1, 1 + 1");
 }
