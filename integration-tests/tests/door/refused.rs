@@ -161,7 +161,7 @@ async fn a_change_that_went_on_behind_kill_and_failed_is_in_the_log() {
     }
     run(&mut operator, "ROLLBACK").await;
     proxy.until_logged("the one that came second", |log| {
-        log.contains("went on behind KILL has failed") && log.contains("database exists")
+        log.contains("nobody waited for any more has failed") && log.contains("database exists")
     });
 }
 
@@ -198,4 +198,21 @@ async fn who_was_told_that_kill_ended_its_wait_for_a_lock_does_not_have_it() {
         run(&mut waiter, "DO RELEASE_ALL_LOCKS()").await;
     }
     assert!(ended > 0, "{ended} ended, {got} got it");
+}
+
+#[tokio::test]
+async fn a_lock_that_is_held_twice_is_held_once_behind_a_statement_that_is_killed() {
+    let proxy = Deployment::embedded().start();
+    let (mut one, mut root) = (client::connect(proxy.mysql()).await, client::connect(proxy.mysql()).await);
+    assert_eq!(rows::<i64>(&mut one, "SELECT GET_LOCK('a', 0)").await, [1]);
+    let id = one.id();
+    let meanwhile = async {
+        super::until_it_runs(&mut root, id, "SELECT GET_LOCK").await;
+        run(&mut root, &format!("KILL QUERY {id}")).await;
+    };
+    let (outcome, ()) = tokio::join!(one.query_drop("SELECT GET_LOCK('a', 0), GET_LOCK('b', 0), SLEEP(60)"), meanwhile);
+    assert_eq!(number(outcome), 1317);
+    assert_eq!(rows::<Option<i64>>(&mut root, "SELECT IS_USED_LOCK('b')").await, [None]);
+    let released = rows::<(Option<i64>, Option<i64>)>(&mut one, "SELECT RELEASE_LOCK('a'), RELEASE_LOCK('a')").await;
+    assert_eq!(released, [(Some(1), None)]);
 }

@@ -329,7 +329,9 @@ impl Locks {
     /// The same of one hold of one lock.
     pub fn give_back_one(&self, connection: u32, key: &Key) {
         let owner = self.owner(connection);
-        let _released = self.let_go(|known| known.release(&owner, key));
+        if self.let_go(|known| known.release(&owner, key)) == Released::Yes {
+            self.ask();
+        }
     }
 
     /// Who holds a lock: its connection. One of another proxy has [`ELSEWHERE`] added to its number.

@@ -30,7 +30,7 @@ impl Session {
         let changing = carried_or(changing, move |outcome| {
             if let Err(error) = outcome {
                 // Its client was told that it goes on: also of a table that is there already somebody is to know.
-                tracing::warn!(connection, user, %error, "a change of the catalog that went on behind KILL has failed");
+                tracing::warn!(connection, user, %error, "a change of the catalog that nobody waited for any more has failed");
                 server.unheard(error);
             }
         });

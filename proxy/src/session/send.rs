@@ -209,7 +209,8 @@ impl Session {
             message.insert_str(end, &more);
         }
         self.give_up_calls();
-        if matches!(error, StatementError::Interrupted) {
+        let cause = if let StatementError::RolledBack(cause) = error { cause } else { error };
+        if matches!(cause, StatementError::Interrupted) {
             self.give_back_names();
         }
         let Last { mut warnings, begun, .. } = std::mem::take(&mut self.last);

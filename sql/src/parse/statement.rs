@@ -88,9 +88,11 @@ impl Statement {
         self.inner.kind
     }
 
-    /// Whether it is LOCK TABLES, or FLUSH TABLES of tables WITH READ LOCK.
+    /// Whether it is LOCK TABLES, and not FLUSH TABLES of tables WITH READ LOCK.
     pub fn locks_tables(&self) -> bool {
+        let word = self.inner.text.split(|c: char| !c.is_ascii_alphabetic()).next();
         matches!(self.inner.parsed, Parsed::Lock(LockStatement::Tables(_)))
+            && word.is_some_and(|word| word.eq_ignore_ascii_case("LOCK"))
     }
 
     /// Its text as written, without what stands before and behind it, passwords as `<secret>`. Parsed again it is the same

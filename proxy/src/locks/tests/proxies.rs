@@ -23,6 +23,20 @@ async fn proxies_of_one_deployment_see_each_others_locks() {
 }
 
 #[tokio::test]
+async fn one_hold_that_is_given_back_is_told_at_once_where_it_was_the_last() {
+    let meta = Arc::new(Meta::default());
+    let (one, two) = two_proxies(&meta);
+    for _ in 0..2 {
+        assert!(take(&one, 1, name("a"), Mode::Write, now()).await);
+    }
+    one.give_back_one(1, &name("a"));
+    one.settle().await.unwrap();
+    assert!(!take(&two, 1, name("a"), Mode::Write, now()).await, "it is held once more");
+    one.give_back_one(1, &name("a"));
+    assert!(take(&two, 1, name("a"), Mode::Write, soon()).await, "nobody else asks for a turn");
+}
+
+#[tokio::test]
 async fn locks_of_a_proxy_that_is_gone_end_with_its_lease_and_it_learns_of_it() {
     let meta = Arc::new(Meta::default());
     let (one, two) = two_proxies(&meta);
