@@ -165,7 +165,8 @@ section! {
 }
 
 section! {
-    /// What is logged. Log lines go to stderr, one line per event; bodies and passwords are in none of them.
+    /// What is logged. Log lines go to stderr, one line per event; bodies and passwords are in none of them. Keys are in
+    /// those about the row of a cell that cannot be read (1815).
     pub struct Log in "log" {
         /// Text for people or JSON for machines.
         format: LogFormat = "text", Restart;

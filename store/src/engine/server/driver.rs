@@ -164,8 +164,9 @@ pub trait Session: Send + 'static {
             Err(Failure::Lost { detail }) => Err(Failure::Lost { detail }),
             Err(failure) => match (self.run("ROLLBACK").await, failure) {
                 (Ok(()), failure) => Err(failure),
-                // Nor is this session used again: see `Sessions::give_back_answered`.
-                (Err(_), away @ Failure::Store(StoreError::Unavailable { .. })) => Err(away),
+                // Nothing was asked to be committed. Nor is this session used again: see `Sessions::give_back_answered`.
+                (Err(_), away @ Failure::Store(StoreError::Unavailable { .. }))
+                | (Err(away @ Failure::Store(StoreError::Unavailable { .. })), _) => Err(away),
                 // The transaction may be open: nobody uses this session again.
                 (Err(at_rollback), _) => Err(at_rollback.at_commit()),
             },
@@ -392,6 +393,14 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// The same, with the name of the table where stored data is wrong.
+    pub(super) fn in_table(self, table: &TableRef) -> Self {
+        match self {
+            Self::Store(error) => Self::Store(error.in_table(table)),
+            other => other,
+        }
+    }
+
     /// The same failure of a COMMIT: whatever the server says, the outcome is not known.
     pub fn at_commit(self) -> Self {
         match self {

@@ -50,7 +50,7 @@ async fn look<D: Driver>(
             for slot in core.fetch(Operation::Erase, &query).await? {
                 let [Value::Int(id), Value::Bytes(column), Value::Int(ref_key), Value::Int(kind)] = slot.as_slice()
                 else {
-                    return Err(StoreError::Corrupt { detail: "a slot has no name".to_owned() });
+                    return Err(StoreError::Corrupt { detail: "a slot has no name".to_owned() }.in_table(table));
                 };
                 if *kind == CellKind::Cell.code() {
                     cells.push(AddedId(*id));

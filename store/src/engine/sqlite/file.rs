@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use cellgate_schemaless::TableRef;
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
@@ -169,6 +170,16 @@ pub(crate) enum Failure {
     Store(StoreError),
     /// A cell came without its body, or there were more bytes than may be read where they were asked for.
     Large,
+}
+
+impl Failure {
+    /// The same, with the name of the table where stored data is wrong.
+    pub(crate) fn in_table(self, table: &TableRef) -> Self {
+        match self {
+            Self::Store(error) => Self::Store(error.in_table(table)),
+            other => other,
+        }
+    }
 }
 
 impl From<rusqlite::Error> for Failure {

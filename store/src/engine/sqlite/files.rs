@@ -51,7 +51,7 @@ impl ProcessLock {
     /// [`StoreError::Refused`] if another process has it, or the lock file cannot be made.
     pub(crate) fn take(file: &Path, missing: LockFile) -> Result<Self, StoreError> {
         let path = beside(file, ".lock");
-        let lock = open_lock(&path, missing)?;
+        let lock = open_lock(&path, missing).map_err(|e| cannot_open(&path, &e))?;
         if let Some(lock) = &lock {
             lock_at_once(lock, &path, file)?;
         }
@@ -72,23 +72,30 @@ impl ProcessLock {
             }
             Ok(None) => Ok(None),
             // The link's directory cannot be written. No earlier version uses the link then, for it would have made the file.
-            Err(_) if is_missing(&path) => Ok(None),
-            Err(error) => Err(error),
+            Err(e) if cannot_be_made(&e) && is_missing(&path) => Ok(None),
+            Err(e) => Err(cannot_open(&path, &e)),
         }
     }
 }
 
 /// Opens a lock file, if it is there or made.
-fn open_lock(path: &Path, missing: LockFile) -> Result<Option<File>, StoreError> {
+fn open_lock(path: &Path, missing: LockFile) -> std::io::Result<Option<File>> {
     let make = missing == LockFile::Make;
     match OpenOptions::new().create(make).truncate(false).write(true).open(path) {
         Ok(lock) => Ok(Some(lock)),
         Err(e) if !make && e.kind() == IoErrorKind::NotFound => Ok(None),
-        Err(e) => {
-            let why = denied(path).map(|why| format!(": {why}")).unwrap_or_default();
-            Err(StoreError::Refused { detail: format!("cannot open {}: {e}{why}", path.display()) })
-        }
+        Err(e) => Err(e),
     }
+}
+
+fn cannot_open(path: &Path, e: &std::io::Error) -> StoreError {
+    let why = denied(path).map(|why| format!(": {why}")).unwrap_or_default();
+    StoreError::Refused { detail: format!("cannot open {}: {e}{why}", path.display()) }
+}
+
+/// Whether this is so for everybody who may make no more here, and stays so: a full disk has room again.
+fn cannot_be_made(e: &std::io::Error) -> bool {
+    matches!(e.kind(), IoErrorKind::PermissionDenied | IoErrorKind::ReadOnlyFilesystem | IoErrorKind::NotFound)
 }
 
 /// Locks the lock file of a file, without waiting.

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use cellgate_schemaless::{AddedId, Cell, CellKind, Epoch, Micros, TableRef, limits};
 use rusqlite::{CachedStatement, Connection};
 
-use super::cells::{bind_key, cell_of, name_of, of_whole};
+use super::cells::{about, bind_key, cell_of, name_of, of_whole};
 use super::file::Failure;
+use crate::engine::cell_name::CellName;
 use crate::engine::now_micros;
 use crate::engine::settle::{Verdict, settle};
 use crate::sql::{Dialect, FIRST_HEAD, SQLITE, Sql};
@@ -213,20 +214,31 @@ fn insert<'j>(
     statement.raw_bind_parameter(8, &cell.triple.row.as_bytes()[..])?;
     statement.raw_bind_parameter(9, &cell.triple.column.as_bytes()[..])?;
     statement.raw_bind_parameter(10, &cell.body.as_bytes()[..])?;
-    Ok(statement.raw_execute()? == 1)
+    match statement.raw_execute() {
+        Ok(inserted) => Ok(inserted == 1),
+        Err(e) => Err(about(e.into(), &name_in(cell)).in_table(&cell.table)),
+    }
 }
 
 fn find(sqlite: &Connection, texts: &Texts, cell: &GroupCell) -> Result<Option<Cell>, Failure> {
     let mut statement = sqlite.prepare_cached(&of(texts, &cell.table)?.get)?;
     bind_key(&mut statement, &cell.triple.row, &cell.triple.column, cell.triple.ref_key.0)?;
     let mut rows = statement.raw_query();
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let found = cell_of(row, &cell.triple.row, &cell.triple.column);
-    let named = |failure| match of_whole(failure, &name_of(row)) {
-        Failure::Store(error) => Failure::Store(error.in_table(&cell.table)),
-        other => other,
-    };
-    found.map(Some).map_err(named)
+    match rows.next() {
+        Ok(Some(row)) => {
+            let found = cell_of(row, &cell.triple.row, &cell.triple.column);
+            found.map(Some).map_err(|failure| of_whole(failure, &name_of(row)).in_table(&cell.table))
+        }
+        Ok(None) => Ok(None),
+        Err(e) => Err(about(e.into(), &name_in(cell)).in_table(&cell.table)),
+    }
+}
+
+/// The name of a cell that is written.
+fn name_in(cell: &GroupCell) -> CellName<'_> {
+    let triple = &cell.triple;
+    let (row, column) = (Some(&triple.row.as_bytes()[..]), Some(&triple.column.as_bytes()[..]));
+    CellName { row, column, ref_key: Some(triple.ref_key.0), added_id: None }
 }
 
 fn of<'t>(texts: &'t Texts, table: &TableRef) -> Result<&'t TableTexts, Failure> {

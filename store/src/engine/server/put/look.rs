@@ -26,7 +26,7 @@ pub(super) async fn look<S: Session>(
                 Ok(found) => found.cells,
                 // Of several tables one may be gone: its rows are, and the others may be there.
                 Err(Failure::Store(StoreError::NoTable { .. })) if same_table.len() < rows.len() => Vec::new(),
-                Err(failure) => return Err(failure),
+                Err(failure) => return Err(failure.in_table(table)),
             };
             let answers = match_gets(&names, cells);
             for (row, mut answer) in chunk.iter().zip(answers) {
@@ -35,7 +35,8 @@ pub(super) async fn look<S: Session>(
                     && row.body.as_bytes().len() > BATCH_BODY
                 {
                     let alone = dialect.get(table, std::slice::from_ref(row.triple));
-                    let body = session.cells(&alone, usize::MAX).await?.cells.pop().and_then(|cell| cell.body);
+                    let body = session.cells(&alone, usize::MAX).await;
+                    let body = body.map_err(|failure| failure.in_table(table))?.cells.pop().and_then(|cell| cell.body);
                     cell.body = body.filter(|body| body == row.body);
                 }
                 found.push(answer);
