@@ -98,12 +98,16 @@ impl Deployment {
 
 /// Why a cluster that is back is not used, as the log was told last.
 #[derive(Debug, Default)]
-struct Refusals(Option<((Discriminant<OpenError>, ErrorKind), Instant)>);
+struct Refusals(Option<(Reason, Instant)>);
+
+/// Errors of one reason are the same news.
+type Reason = (Discriminant<OpenError>, Option<Discriminant<StoreError>>, ErrorKind);
 
 impl Refusals {
     /// Whether the log is to be told: of another reason at once, of the same one once a minute.
     fn is_news(&mut self, error: &OpenError, now: Instant) -> bool {
-        let reason = (discriminant(error), error.kind());
+        let of_store = if let OpenError::Cluster { error, .. } = error { Some(discriminant(error)) } else { None };
+        let reason = (discriminant(error), of_store, error.kind());
         let is_known =
             |(known, said): (_, Instant)| known == reason && now.saturating_duration_since(said) < REFUSED_AGAIN;
         let is_news = !self.0.is_some_and(is_known);
@@ -130,6 +134,8 @@ mod tests {
         let detail = || "for the test".to_owned();
         let refused = || failed("a", StoreError::Refused { detail: detail() });
         let corrupt = || failed("a", StoreError::Corrupt { detail: detail() });
+        let denied = || failed("a", StoreError::Denied { detail: detail() });
         assert_eq!([is_news(refused(), 130), is_news(corrupt(), 132), is_news(corrupt(), 134)], [true, true, false]);
+        assert_eq!([is_news(denied(), 140), is_news(denied(), 142), is_news(refused(), 144)], [true, false, true]);
     }
 }

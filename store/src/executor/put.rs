@@ -99,6 +99,12 @@ impl Executor {
             let parts = route(&open, &topology);
             self.metrics.stage(Stage::Route, started.elapsed());
             self.metrics.request_clusters(parts.len());
+            // A cluster that has not been used yet is known to take nothing: then nothing is written in the others either.
+            if let Some(error) = parts.iter().find_map(|(number, _)| self.cluster(*number).err()) {
+                let error = Arc::new(error);
+                open.iter().for_each(|(p, _)| fates[*p] = Some(CellFate::Failed(Arc::clone(&error))));
+                break;
+            }
             let writes = parts.into_iter().map(|(number, cells)| {
                 let topology = &topology;
                 async move {

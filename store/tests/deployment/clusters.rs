@@ -10,7 +10,7 @@ use cellgate_store::memory::MemoryBackend;
 use cellgate_store::{Backend, StoreError};
 
 use crate::faulty::Faulty;
-use crate::fixture::{Stores, is_there, put, row_in, run_until, table, use_all};
+use crate::fixture::{Stores, is_there, put, put_all, row_in, run_until, table, use_all};
 
 /// A deployment that exists, with cluster `b` down.
 async fn with_b_down() -> Stores {
@@ -183,6 +183,11 @@ async fn a_known_cluster_that_refuses_the_login_does_not_prevent_the_start_and_s
     let before = stores.store("b").calls();
     let CellFate::Failed(error) = put(&deployment, &row_in(&deployment, "b", 1)).await else { panic!() };
     assert_eq!((error.kind(), stores.store("b").calls()), (ErrorKind::Unavailable, before), "nothing is sent: {error}");
+    // Nor is the other cluster's part of a write written, which would be one done in part.
+    let rows = [row_in(&deployment, "a", 1), row_in(&deployment, "b", 1)];
+    let fates = put_all(&deployment, &rows).await;
+    assert!(fates.iter().all(|fate| matches!(fate, CellFate::Failed(_))), "{fates:?}");
+    assert!(!is_there(&deployment, &rows[0]).await);
     // It is asked again, and again in vain.
     run_until(&deployment, || stores.store("b").calls() > before).await;
     assert!(!named(&deployment, "b").is_verified());

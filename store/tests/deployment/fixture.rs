@@ -149,10 +149,17 @@ pub fn row_in(deployment: &Deployment, name: &str, index: usize) -> RowKey {
 }
 
 pub async fn put(deployment: &Deployment, row: &RowKey) -> CellFate {
-    let column = ColumnKey::new("BASE").unwrap();
-    let cell =
-        NewCell { row: row.clone(), column, version: Version::Exact(RefKey(1)), body: Body::json("{}").unwrap() };
-    deployment.executor().put(vec![PutItem { table: table(), cell, must_be_new: false }]).await.remove(0)
+    put_all(deployment, std::slice::from_ref(row)).await.remove(0)
+}
+
+/// Writes a cell to each row, in one statement.
+pub async fn put_all(deployment: &Deployment, rows: &[RowKey]) -> Vec<CellFate> {
+    let item = |row: &RowKey| {
+        let (column, version) = (ColumnKey::new("BASE").unwrap(), Version::Exact(RefKey(1)));
+        let cell = NewCell { row: row.clone(), column, version, body: Body::json("{}").unwrap() };
+        PutItem { table: table(), cell, must_be_new: false }
+    };
+    deployment.executor().put(rows.iter().map(item).collect()).await
 }
 
 pub async fn is_there(deployment: &Deployment, row: &RowKey) -> bool {

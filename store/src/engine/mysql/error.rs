@@ -17,14 +17,19 @@ pub(super) fn of_connecting(error: &WireError, database: &str) -> StoreError {
             1049 => no_database(database),
             // No place for one more connection, of anybody or of this user.
             1040 | 1203 | 1226 => StoreError::Unavailable { reason: Reason::Queue, detail: server.to_string() },
-            // Wrong user, password or rights; an account that is locked, or whose password has expired.
-            1044 | 1045 | 1698 | 2059 | 1820 | 1862 | 3118 | 4151 => StoreError::Denied { detail: server.to_string() },
+            // Wrong user, password or rights; an account that is locked, for a while after wrong passwords too, or whose
+            // password has expired.
+            1044 | 1045 | 1698 | 2059 | 1820 | 1862 | 3118 | 3955 | 4150 | 4151 => {
+                StoreError::Denied { detail: server.to_string() }
+            }
             _ => unavailable(),
         },
         WireError::Login(LoginError::NoTls | LoginError::Random) => unavailable(),
-        WireError::Login(LoginError::Plugin { .. } | LoginError::Key | LoginError::Host { .. }) => {
-            StoreError::Refused { detail: error.to_string() }
+        // MySQL asks a user that it does not have for a proof by any plugin.
+        WireError::Login(LoginError::Plugin { .. } | LoginError::Key) => {
+            StoreError::Denied { detail: error.to_string() }
         }
+        WireError::Login(LoginError::Host { .. }) => StoreError::Refused { detail: error.to_string() },
         WireError::Io(_)
         | WireError::Closed
         | WireError::Malformed(_)
@@ -115,9 +120,14 @@ mod tests {
             let error = ServerError { code, message: "no".to_owned(), state: "28000".to_owned() };
             of_connecting(&WireError::Server(error), "cells")
         };
-        for code in [1044, 1045, 1698, 3118] {
+        for code in [1044, 1045, 1698, 3118, 3955, 4150] {
             assert!(matches!(connecting(code), StoreError::Denied { .. }), "{code}");
         }
+        let unknown = WireError::Login(LoginError::Plugin { name: "sha256_password".to_owned() });
+        assert!(
+            matches!(of_connecting(&unknown, "cells"), StoreError::Denied { .. }),
+            "as MySQL asks whom it does not know"
+        );
         assert!(matches!(connecting(1049), StoreError::NoTable { .. }), "its cells are lost");
         assert!(matches!(server(1045, "no"), Failure::Store(StoreError::Refused { .. })), "behind the login");
     }
