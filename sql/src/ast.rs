@@ -260,6 +260,8 @@ pub(crate) enum On {
 #[allow(missing_docs)]
 pub(crate) enum LockStatement {
     Tables(Vec<LockedTable>),
+    /// FLUSH TABLES of these WITH READ LOCK.
+    Flushed(Vec<LockedTable>),
     Everything,
     Unlock,
 }

@@ -291,11 +291,9 @@ impl Session {
     }
 }
 
-/// Whether a statement that is refused commits all the same, as in MySQL: LOCK TABLES and what changes the catalog or
-/// accounts do so before they are asked for more than their syntax and their names. What is about temporary tables never
-/// does.
+/// Whether a statement that is refused commits all the same, as in MySQL. What is about temporary tables never does.
 fn commits_though_refused(statement: &Statement, error: &StatementError) -> bool {
-    (statement.kind() == StatementKind::Ddl || statement.locks_tables())
+    statement.commits_first()
         && match error {
             // CREATE OR REPLACE may be of a temporary table, too.
             StatementError::Sql(SqlError::Unsupported { what, .. }) => {

@@ -124,7 +124,7 @@ fn unique(names: &[TableName]) -> Result<(), SqlError> {
 /// LOCK TABLES: the tables must be there.
 pub(super) fn lock(lock: &LockStatement, session: &Session<'_>) -> Result<TableLock, SqlError> {
     Ok(match lock {
-        LockStatement::Tables(tables) => {
+        LockStatement::Tables(tables) | LockStatement::Flushed(tables) => {
             let one = |LockedTable { name, alias, mode }: &LockedTable| {
                 super::table(session.env, name)?;
                 let full = full_name(session.env, name)?;

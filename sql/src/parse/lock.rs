@@ -79,7 +79,7 @@ fn flush(reader: &mut Reader<'_>) -> Result<Parsed, SqlError> {
         // Closing files that nobody has open.
         return Ok(Parsed::Flush(Vec::new()));
     }
-    let lock = if tables.is_empty() { LockStatement::Everything } else { LockStatement::Tables(tables) };
+    let lock = if tables.is_empty() { LockStatement::Everything } else { LockStatement::Flushed(tables) };
     Ok(Parsed::Lock(lock))
 }
 

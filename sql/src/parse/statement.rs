@@ -88,11 +88,16 @@ impl Statement {
         self.inner.kind
     }
 
-    /// Whether it is LOCK TABLES, and not FLUSH TABLES of tables WITH READ LOCK.
+    /// Whether it is LOCK TABLES, which lets go of the tables of the one before.
     pub fn locks_tables(&self) -> bool {
-        let word = self.inner.text.split(|c: char| !c.is_ascii_alphabetic()).next();
         matches!(self.inner.parsed, Parsed::Lock(LockStatement::Tables(_)))
-            && word.is_some_and(|word| word.eq_ignore_ascii_case("LOCK"))
+    }
+
+    /// Whether it commits the open transaction before it is asked for more than its syntax and its names: it has done so
+    /// also if it is refused then.
+    pub fn commits_first(&self) -> bool {
+        self.inner.kind == StatementKind::Ddl
+            || matches!(self.inner.parsed, Parsed::Lock(LockStatement::Tables(_) | LockStatement::Flushed(_)))
     }
 
     /// Its text as written, without what stands before and behind it, passwords as `<secret>`. Parsed again it is the same

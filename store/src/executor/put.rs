@@ -99,7 +99,8 @@ impl Executor {
             let parts = route(&open, &topology);
             self.metrics.stage(Stage::Route, started.elapsed());
             self.metrics.request_clusters(parts.len());
-            // A cluster that has not been used yet is known to take nothing: then nothing is written in the others either.
+            // A cluster that has not been used yet, or that this proxy does not know, takes nothing: then nothing is written
+            // in the others either.
             if let Some(error) = parts.iter().find_map(|(number, _)| self.cluster(*number).err()) {
                 let error = Arc::new(error);
                 open.iter().for_each(|(p, _)| fates[*p] = Some(CellFate::Failed(Arc::clone(&error))));

@@ -184,6 +184,6 @@ pub async fn a_wrong_password_is_refused_and_not_shown(store: Store) {
     options.dsn.password = Some(Password::new("hunter2-secret"));
     let stranger = store.database.engine.connect(&options);
     let error = stranger.ping().await.unwrap_err();
-    assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
+    assert!(matches!(error, StoreError::Denied { .. }), "{error:?}");
     assert!(!format!("{error:?} {error} {stranger:?} {options:?}").contains("hunter2"));
 }

@@ -462,11 +462,18 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_cannot_be_used_now_has_committed_nothing_though_the_rollback_fails_as_well() {
         let change = Query { text: "UPDATE t SET a = 1".to_owned(), params: Vec::new() };
-        let script = Arc::new(Script::default());
-        let away = StoreError::Unavailable { reason: Reason::Statement, detail: "for the test".to_owned() };
-        script.executes.are([Err(Failure::Store(away))]);
-        let mut session = FakeDriver(script).create().await.unwrap();
-        let failure = session.transaction(&POSTGRES, Guard::Free, &[change]).await.unwrap_err();
-        assert!(matches!(failure, Failure::Store(StoreError::Unavailable { .. })), "{failure:?}");
+        let detail = || "for the test".to_owned();
+        let away = || Failure::Store(StoreError::Unavailable { reason: Reason::Statement, detail: detail() });
+        let again = || Failure::Again { reason: Reason::Statement, detail: detail() };
+        let other = || Failure::Lost { detail: detail() };
+        // What the change says, and then the ROLLBACK.
+        for (changed, rolled_back) in [(away(), other()), (again(), away())] {
+            let script = Arc::new(Script::default());
+            script.executes.are([Err(changed)]);
+            script.runs.are([Ok(()), Err(rolled_back)]);
+            let mut session = FakeDriver(script).create().await.unwrap();
+            let failure = session.transaction(&POSTGRES, Guard::Free, std::slice::from_ref(&change)).await.unwrap_err();
+            assert!(matches!(failure, Failure::Store(StoreError::Unavailable { .. })), "{failure:?}");
+        }
     }
 }
